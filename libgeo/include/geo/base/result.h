@@ -1,0 +1,35 @@
+// What a step answers: a value, a refusal, or - when it may not wait - nothing yet.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+
+#include "geo/base/error.h"
+
+namespace geo {
+
+// A refusal, told to the client word for word: `detail` holds no secret and nothing the client may not know.
+struct Denial {
+  ErrorCode code = ErrorCode::internal;
+  std::string detail;
+  std::chrono::seconds retry_after{1};  // sent where the code's row says so
+
+  bool operator==(const Denial&) const = default;
+};
+
+template <class T>
+using Result = tl::expected<T, Denial>;
+
+inline tl::unexpected<Denial> deny(ErrorCode code, std::string detail,
+                                   std::chrono::seconds retry_after = std::chrono::seconds{1}) {
+  return tl::unexpected<Denial>(Denial{code, std::move(detail), retry_after});
+}
+
+// A port's answer. Nothing: it is not at hand, and Wait::never() forbade waiting for it.
+template <class T>
+using Polled = std::optional<Result<T>>;
+
+}  // namespace geo

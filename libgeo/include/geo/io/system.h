@@ -1,0 +1,39 @@
+// The machine: its clock, its environment, files that hold secrets.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "geo/base/clock.h"
+#include "geo/base/export.h"
+
+namespace geo::io {
+
+class GEO_EXPORT SystemClock final : public Clock {
+ public:
+  WallTime wall() const override;
+  MonotonicTime monotonic() const override;
+};
+
+// The whole file, at most `bytes_max`. The error says what is wrong and names the file.
+GEO_EXPORT tl::expected<std::string, std::string> read_text(const std::filesystem::path& file, std::size_t bytes_max);
+
+// A signing secret: hex in a file (blanks around it do not matter), at least 32 bytes. The error never holds a byte of it.
+GEO_EXPORT tl::expected<std::vector<std::uint8_t>, std::string> read_secret(const std::filesystem::path& file);
+
+// "credential:NAME" -> $CREDENTIALS_DIRECTORY/NAME, anything else -> `relative` under `dir`. The error: the variable is
+// not set, or NAME is no plain file name.
+GEO_EXPORT tl::expected<std::filesystem::path, std::string> secret_path(std::string_view reference,
+                                                                        const std::filesystem::path& dir);
+
+// The environment's variables whose names start with `prefix`.
+struct EnvironmentVariable {
+  std::string name, value;
+};
+GEO_EXPORT std::vector<EnvironmentVariable> environment(std::string_view prefix);
+
+}  // namespace geo::io
