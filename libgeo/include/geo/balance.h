@@ -136,30 +136,52 @@ class GEO_EXPORT Balancer {
   const Settings& settings() const { return settings_; }
 
  private:
-  struct Pass;
-  struct Candidate {  // may serve as far as the topology alone tells
+  // Somebody who may serve as far as the topology alone tells.
+  struct Candidate {
     Index node;
-    std::uint64_t seed;  // hash of the node's id: the same wherever its row stands
+    std::uint64_t seed;  // of the node's id: the same wherever its row stands
     double inverse_weight;
-    std::uint8_t formats;  // bit per Format it can be asked for
   };
-  using Table = std::vector<Candidate>;
+  // What one pass over the groups holds fast.
+  struct Pass {
+    const Query& query;
+    const States& states;
+    std::span<const Choice> taken;  // nodes that may not come again (alternates)
+    bool honour_exclude;
+  };
 
-  Refused refused(const Query& query, const States& states, Index node, bool all_stale) const;
-  Refused refused_by_topology(Index partner, Index pattern, Index node) const;
+  std::optional<Choice> walk(const Pass& pass, Account* account) const;
+  // kNone: nobody of that group may serve.
+  Index choose(const Pass& pass, Index group, Index pattern, Account* account) const;
+  std::span<const Candidate> table(Index partner, Index group, Index pattern) const;
+
+  // One rule each; refused() asks them in the order of `Refused`, choose() only those that the table has not settled.
+  Refused refused(const Pass& pass, Index pattern, Index node, bool reports_failed) const;
+  Refused refused_by_report(const Pass& pass, Index node, bool reports_failed) const;
+  Refused refused_by_request(const Pass& pass, Index node) const;
+  bool serves_partner(Index node, Index partner) const;
+  bool serves_pattern(Index node, Index pattern) const;
   bool forbidden(Index node, std::string_view client_country) const;
-  std::uint8_t formats_of(Index node) const;
-  bool reports_all_stale(const Query& query, const States& states) const;
-  const Table& table(Index partner, Index group, Index pattern) const;
-  std::optional<Choice> walk(const Query& query, const States& states, std::span<const Index> taken,
-                             bool honour_exclude, Account* account) const;
-  Index choose(const Query& query, const States& states, std::span<const Index> taken, bool honour_exclude,
-               std::uint32_t* eligible) const;
-  void account_for(const Query& query, const States& states, bool honour_exclude, Index chosen, Account& account) const;
+  bool serves_format(Index node, std::optional<Format> format) const;
+  bool excluded(const Pass& pass, Index node) const;
+  // Every admissible node of the group that has a report has an old one: then the reports failed, not the nodes.
+  bool reports_failed(const Pass& pass, Index group, Index pattern) const;
+  bool is_stale(const Report& report, WallTime now) const;
 
   std::shared_ptr<const place::Topology> topology_;
   Settings settings_;
-  std::vector<Table> tables_;  // [partner][group][pattern]
+  std::vector<std::uint8_t> formats_;  // by node: a bit per Format it can be asked for
+  std::vector<Candidate> candidates_;  // of all tables, one after the other
+  std::vector<std::uint32_t> table_starts_;  // [partner][group][pattern], and one more
 };
+
+namespace affinity {
+// Weighted rendezvous hashing (Thaler, Ravishankar 1998; the weights as of Schindelhauer, Schomaker 2005): each node
+// draws -log(U(key, node)) / weight and the smallest draw wins. So each gets its share of the keys, a node that goes
+// moves its own keys alone, and one whose weight grows takes keys from the others but gives none of theirs away.
+// The same on every machine: integer hashes and IEEE additions, multiplications and divisions alone.
+GEO_EXPORT double draw(std::uint64_t key, std::uint64_t seed, double inverse_weight);
+GEO_EXPORT std::uint64_t seed_of(std::string_view node_id);
+}  // namespace affinity
 
 }  // namespace geo::balance

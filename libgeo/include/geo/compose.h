@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,13 +27,16 @@ struct Options {
   std::vector<std::string> drain;
 };
 
-// Owns: everything that requests are decided by. Immutable but for `states`.
+// Owns: everything that requests are decided by. Immutable but for the states.
 struct World {
   config::Config config;
   redirect::Snapshot snapshot;
   client::TrustedProxies trusted_proxies;
   bool has_topology = false;
   mutable Published<balance::States> states;
+
+  // Of the states.toml read last; nothing: it was not there. refresh_states() alone touches it.
+  mutable std::optional<std::filesystem::file_time_type> states_stamp;
 };
 
 struct Built {
@@ -41,8 +45,8 @@ struct Built {
 };
 GEO_EXPORT Built build(const config::Config& config, const Options& options = {});
 
-// Re-reads states.toml into `world` if it changed since; false: it could not be read, the old states stay (a fault tells
-// why). Blocks on the file.
+// Re-reads states.toml into `world` if it changed since the last call. Faults: it could not be read, the old states stay.
+// Blocks on the file; one thread at a time.
 GEO_EXPORT Faults refresh_states(const World& world);
 
 }  // namespace geo::compose

@@ -166,9 +166,11 @@ class GEO_EXPORT Topology {
   // Contract section 3: network (of the address, where there is one), city, region, country, nearest, partner's default.
   Grouped group_of(const Ip* ip, const Location& location, Index partner) const;
 
+  // By node id.
   const std::vector<Index>& nodes_of(Index group) const { return nodes_of_[group]; }
   const std::vector<Index>& fallback_groups(Index group) const { return group_fallback_[group]; }
   const std::vector<Index>& fallback_patterns(Index pattern) const { return pattern_fallback_[pattern]; }
+  Index group_of_node(Index node) const { return group_of_node_[node]; }
   // With the group's defaults filled in.
   const std::string& country_of(Index node) const;
   const std::optional<Coordinates>& coordinates_of(Index node) const;
@@ -189,6 +191,7 @@ class GEO_EXPORT Topology {
   Ids places_;  // "RU\nMOW\nМосква" -> group
   Index default_partner_ = kNone;
   PrefixMap networks_;
+  std::vector<Index> group_of_node_;
   std::vector<std::vector<Index>> nodes_of_, group_fallback_, pattern_fallback_;
 };
 

@@ -40,7 +40,7 @@ struct Request {
 
   Ip client_ip;
   std::string_view host;  // as sent; picks the partner
-  std::string_view partner;  // overrides `host` (geoctl --partner)
+  std::string_view partner;  // the id of one, instead of `host` (geoctl --partner)
   std::string_view server, camera, token;
   Format format = Format::flv;
   std::array<std::string_view, kExcludeMax> exclude_ids;
@@ -48,6 +48,9 @@ struct Request {
   std::vector<sign::Parameter> passed;  // in the configured order
   bool wants_json = false;
   WallTime now;
+  std::optional<place::Location> place;  // a place instead of an address (geoctl --place): locate is skipped
+  std::string_view pattern;  // empty: "streaming" (geoctl select --pattern)
+  bool any_format = false;   // `format` does not narrow the choice (geoctl select without --format)
 
   std::span<const std::string_view> exclude() const { return {exclude_ids.data(), excluded}; }
 
@@ -130,6 +133,8 @@ struct Options {
   bool bind_client_ip = false;
   std::chrono::seconds ttl{300};
   Upto upto = Upto::sign;
+  place::Index pattern = place::kNone;  // kNone: "streaming"
+  bool any_format = false;              // geoctl select without --format: whatever the node offers
   bool with_alternates = false;  // even where the client did not ask for JSON
 };
 

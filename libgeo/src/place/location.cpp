@@ -1,0 +1,46 @@
+#include <cmath>
+#include <numbers>
+
+#include "geo/place.h"
+
+namespace geo::place {
+
+double distance_km(const Coordinates& a, const Coordinates& b) {
+  constexpr double kRadiusKm = 6371.0;
+  constexpr double kRadians = std::numbers::pi / 180.0;
+  const double half_latitude = std::sin((b.latitude - a.latitude) * kRadians / 2);
+  const double half_longitude = std::sin((b.longitude - a.longitude) * kRadians / 2);
+  const double h = half_latitude * half_latitude + std::cos(a.latitude * kRadians) * std::cos(b.latitude * kRadians) *
+                                                       half_longitude * half_longitude;
+  return 2 * kRadiusKm * std::asin(std::sqrt(std::min(1.0, h)));
+}
+
+std::optional<Forbid> parse_forbid(std::string_view text) {
+  const auto is_country = [](std::string_view c) {
+    return c == "*" || (c.size() == 2 && c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z');
+  };
+  const std::size_t arrow = text.find('>');
+  if (arrow == std::string_view::npos) return std::nullopt;
+  const std::string_view client = text.substr(0, arrow), node = text.substr(arrow + 1);
+  if (!is_country(client) || !is_country(node)) return std::nullopt;
+  return Forbid{std::string(client), std::string(node)};
+}
+
+namespace {
+constexpr std::string_view kAdminNames[] = {"online", "drain", "offline"};
+}
+
+std::string_view name_of(Admin admin) { return kAdminNames[static_cast<std::size_t>(admin)]; }
+
+std::optional<Admin> admin_of(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kAdminNames); ++i)
+    if (kAdminNames[i] == name) return static_cast<Admin>(i);
+  return std::nullopt;
+}
+
+std::string_view name_of(GroupedBy by) {
+  constexpr std::string_view kNames[] = {"network", "city", "region", "country", "nearest", "default", "nowhere"};
+  return kNames[static_cast<std::size_t>(by)];
+}
+
+}  // namespace geo::place

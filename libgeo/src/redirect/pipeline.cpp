@@ -1,0 +1,287 @@
+// The request's journey. Read decide() first; each step below it is a few lines.
+#include <fmt/format.h>
+
+#include "geo/base/text.h"
+#include "geo/redirect.h"
+
+namespace geo::redirect {
+namespace {
+
+using place::kNone;
+
+enum class Outcome : std::uint8_t { go_on, refused, would_block };
+
+// One walk through the steps: what is known so far.
+class Journey {
+ public:
+  Journey(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
+          const Clock& clock, Decision& decision, Trace* trace)
+      : request_(request), on_(snapshot), states_(states), wait_(wait), clock_(clock), decision_(decision), trace_(trace) {}
+
+  // locate, group, select, authorize, bill, inspect, sign - in this order.
+  Outcome walk() {
+    if (Outcome o = step(Step::locate, [&](TraceStep* t) { return locate(t); }); o != Outcome::go_on) return o;
+    if (Outcome o = step(Step::group, [&](TraceStep* t) { return group(t); }); o != Outcome::go_on) return o;
+    // A client that has no right learns nothing about nodes: that nobody can serve is told after authorize and bill.
+    const Outcome selected = step(Step::select, [&](TraceStep* t) { return select(t); });
+    if (selected == Outcome::would_block || on_.options.upto == Upto::select) return selected;
+    std::optional<Denial> nobody = std::move(decision_.denial);
+    decision_.denial.reset();
+    if (Outcome o = step(Step::authorize, [&](TraceStep* t) { return authorize(t); }); o != Outcome::go_on) return o;
+    if (Outcome o = step(Step::bill, [&](TraceStep* t) { return bill(t); }); o != Outcome::go_on) return o;
+    if (nobody) {
+      decision_.denial = std::move(nobody);
+      return Outcome::refused;
+    }
+    if (Outcome o = step(Step::inspect, [&](TraceStep* t) { return inspect(t); }); o != Outcome::go_on) return o;
+    if (on_.options.upto == Upto::inspect) return Outcome::go_on;
+    return step(Step::sign, [&](TraceStep* t) { return sign(t); });
+  }
+
+ private:
+  // Runs one step; with a trace it is timed and what it found is written down.
+  template <class Run>
+  Outcome step(Step which, Run&& run) {
+    if (trace_ == nullptr) return run(nullptr);
+    TraceStep& entry = trace_->steps.emplace_back();
+    entry.step = which;
+    const MonotonicTime start = clock_.monotonic();
+    const Outcome outcome = run(&entry);
+    entry.duration = clock_.monotonic() - start;
+    if (outcome == Outcome::refused) entry.denial = decision_.denial;
+    return outcome;
+  }
+
+  Outcome refuse(Denial denial) {
+    decision_.denial = std::move(denial);
+    return Outcome::refused;
+  }
+
+  // No place is no refusal: the partner's default group serves.
+  Outcome locate(TraceStep* t) {
+    const place::Location* found = nullptr;
+    if (request_.place) {
+      found = &*request_.place;
+      decision_.located_by = "place";
+    } else {
+      auto answer = on_.resolver->locate({request_.client_ip, on_.topology.get(), wait_});
+      if (!answer) return Outcome::would_block;
+      if (*answer) {
+        located_ = std::move(**answer);
+        found = located_.location.get();
+        decision_.located_by = located_.provider;
+        decision_.located_cached = located_.cached;
+      } else {
+        decision_.located_by = "default";
+        decision_.degraded = true;
+        if (t != nullptr) t->denial = answer->error();
+      }
+    }
+    if (found != nullptr) location_ = found;
+    if (t != nullptr) {
+      t->source = decision_.located_by;
+      t->cached = decision_.located_cached;
+      if (found != nullptr) t->result = location_json(*found);
+    }
+    return Outcome::go_on;
+  }
+
+  static std::string location_json(const place::Location& at) {
+    std::string out;
+    Json json(out);
+    json.open('{').field_or_null("country_code", at.country_code).field_or_null("region_iso", at.region_iso);
+    json.field_or_null("region", at.region).field_or_null("city", at.city).key("coordinates");
+    if (at.coordinates)
+      json.open('[').number(at.coordinates->latitude).number(at.coordinates->longitude).close(']');
+    else
+      json.null();
+    json.close('}');
+    return out;
+  }
+
+  Outcome group(TraceStep* t) {
+    decision_.partner = request_.partner.empty() ? on_.topology->partner_of_host(request_.host)
+                                                 : on_.topology->find_partner(request_.partner);
+    decision_.grouped = on_.topology->group_of(request_.place ? nullptr : &request_.client_ip, *location_, decision_.partner);
+    if (t != nullptr) {
+      Json json(t->result);
+      json.open('{').field("partner", on_.topology->partner(decision_.partner).id);
+      json.field_or_null("group", group_id(decision_.grouped.group)).field("by", place::name_of(decision_.grouped.by)).close('}');
+    }
+    return Outcome::go_on;
+  }
+
+  Outcome select(TraceStep* t) {
+    query_.partner = decision_.partner;
+    query_.group = decision_.grouped.group;
+    query_.pattern = on_.options.pattern == kNone ? on_.topology->find_pattern(place::kStreaming) : on_.options.pattern;
+    query_.format = on_.options.any_format ? std::nullopt : std::optional(request_.format);
+    query_.client_country = location_->country_code;
+    query_.key = balance::camera_key(request_.server, request_.camera);
+    query_.exclude = request_.exclude();
+    query_.now = request_.now;
+    const auto choice = on_.balancer->select(query_, states_, trace_ == nullptr ? nullptr : &trace_->account);
+    if (choice) decision_.choice = *choice;
+    if (choice && (request_.wants_json || on_.options.with_alternates))
+      decision_.alternates_found = on_.balancer->alternates(query_, states_, *choice, decision_.alternates);
+    if (t != nullptr) t->result = selection_json(choice.has_value());
+    if (choice) return Outcome::go_on;
+    return refuse({ErrorCode::no_node,
+                   query_.group == kNone ? "the client's place has no group and the partner has no default group"
+                                         : "no node can serve, after all fallbacks",
+                   std::chrono::seconds(5)});
+  }
+
+  std::string selection_json(bool chosen) const {
+    std::string out;
+    Json json(out);
+    json.open('{').field_or_null("node", chosen ? on_.topology->node(decision_.choice.node).id : std::string());
+    json.field_or_null("group", group_id(decision_.choice.group));
+    json.field_or_null("pattern", chosen ? on_.topology->pattern(decision_.choice.pattern).id : std::string());
+    json.field("exclude_ignored", decision_.choice.exclude_ignored).key("attempts").open('[');
+    for (const balance::Attempt& attempt : trace_->account.attempts)
+      json.open('{').field("pattern", on_.topology->pattern(attempt.pattern).id)
+          .field("group", on_.topology->group(attempt.group).id)
+          .field("eligible", std::int64_t{attempt.eligible}).close('}');
+    json.close(']').close('}');
+    return out;
+  }
+
+  Outcome authorize(TraceStep* t) {
+    auto answer = on_.authorizer->authorize(
+        {request_.token, "view", "camera", request_.camera, request_.server}, request_.now, wait_);
+    if (!answer) return Outcome::would_block;
+    if (!*answer) return refuse(std::move(answer->error()));
+    right_ = std::move(**answer);
+    const auth::Owner& owner = right_.owner();
+    decision_.owner.append(owner.type).append("/").append(owner.id);
+    if (t != nullptr) {
+      t->source = "store";
+      t->cached = right_.cached;
+      Json json(t->result);
+      json.open('{').field("owner_type", owner.type).field("owner_id", owner.id).key("expires_at");
+      const auto& end = right_.token->expires_at;
+      (end ? json.text(rfc3339(*end)) : json.null()).close('}');
+    }
+    return Outcome::go_on;
+  }
+
+  Outcome bill(TraceStep* t) {
+    const auth::Owner& owner = right_.owner();
+    auto answer = billing::bill(*on_.billing,
+                                {owner.type, owner.id, request_.server, request_.camera, balance::name_of(request_.format)},
+                                request_.now, wait_);
+    if (!answer) return Outcome::would_block;
+    if (!*answer) return refuse(std::move(answer->error()));
+    if (t != nullptr) {
+      t->source = "store";
+      Json json(t->result);
+      json.open('{').field("tariff", (*answer)->tariff).field("streams", (*answer)->streams).key("max_streams");
+      const auto& max = (*answer)->max_streams;
+      (max ? json.number(*max) : json.null()).close('}');
+    }
+    return Outcome::go_on;
+  }
+
+  Outcome inspect(TraceStep* t) {
+    auto answer = devices::inspect(*on_.devices,
+                                   {request_.server, request_.camera, on_.topology->partner(decision_.partner).id,
+                                    balance::name_of(request_.format)},
+                                   wait_);
+    if (!answer) return Outcome::would_block;
+    if (!*answer) return refuse(std::move(answer->error()));
+    if (t != nullptr) {
+      t->source = "store";
+      Json json(t->result);
+      json.open('{').field_or_null("dc", (*answer)->server->dc).field("server_online", (*answer)->server->online);
+      json.field("camera_online", (*answer)->camera->online).key("streams").open('[');
+      for (const std::string& stream : (*answer)->camera->streams) json.text(stream);
+      json.close(']').close('}');
+    }
+    return Outcome::go_on;
+  }
+
+  Outcome sign(TraceStep* t) {
+    decision_.expires_at_s =
+        std::chrono::floor<std::chrono::seconds>(request_.now).time_since_epoch().count() + on_.options.ttl.count();
+    append_url(decision_.location, decision_.choice.node);
+    decision_.alternate_locations.resize(decision_.alternates_found);
+    for (std::size_t i = 0; i < decision_.alternates_found; ++i) {
+      decision_.alternate_locations[i].clear();
+      append_url(decision_.alternate_locations[i], decision_.alternates[i].node);
+    }
+    if (t != nullptr) {
+      Json json(t->result);
+      json.open('{').field("kid", on_.keys->active().id)
+          .field("expires_at", rfc3339(WallTime(std::chrono::seconds(decision_.expires_at_s)))).close('}');
+    }
+    return Outcome::go_on;
+  }
+
+  void append_url(std::string& out, balance::Index node_index) const {
+    const place::Node& node = on_.topology->node(node_index);
+    const balance::Endpoint endpoint =
+        balance::endpoint_of(node, request_.format, on_.balancer->settings().allow_plain);
+    sign::Url url;
+    url.scheme = endpoint.scheme;
+    char host[320];
+    if (endpoint.default_port()) {
+      url.host = node.host;
+    } else {
+      const auto end = fmt::format_to_n(host, sizeof host, "{}:{}", node.host, endpoint.port);
+      url.host = {host, std::min(end.size, sizeof host)};
+    }
+    constexpr std::array<std::string_view, 3> kPaths{"/flv", "/hls", "/ws-fmp4"};
+    url.path = kPaths[static_cast<std::size_t>(request_.format)];
+    url.server = request_.server;
+    url.camera = request_.camera;
+    if (on_.options.token_in_url) url.token = request_.token;
+    url.passed = request_.passed;
+    if (on_.options.bind_client_ip) url.client_ip = request_.client_ip;
+    url.expires_at_s = decision_.expires_at_s;
+    sign::append_url(out, url, *on_.keys);
+  }
+
+  std::string_view group_id(place::Index group) const {
+    return group == kNone ? std::string_view() : std::string_view(on_.topology->group(group).id);
+  }
+
+  const Request& request_;
+  const Snapshot& on_;
+  const balance::States& states_;
+  Wait wait_;
+  const Clock& clock_;
+  Decision& decision_;
+  Trace* trace_;
+
+  static inline const place::Location kNowhere{};
+  resolve::Located located_;
+  const place::Location* location_ = &kNowhere;
+  balance::Query query_;
+  auth::Right right_;
+};
+
+}  // namespace
+
+void Decision::clear() {
+  denial.reset();
+  location.clear();
+  expires_at_s = 0;
+  alternate_locations.clear();
+  located_by = {};
+  degraded = located_cached = false;
+  choice = {};
+  alternates_found = 0;
+  grouped = {};
+  partner = kNone;
+  owner.clear();
+}
+
+bool decide(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
+            const Clock& clock, Decision& decision, Trace* trace) {
+  decision.clear();
+  if (trace != nullptr) *trace = Trace{request.client_ip, {}, {}};
+  return Journey(request, snapshot, states, wait, clock, decision, trace).walk() != Outcome::would_block;
+}
+
+}  // namespace geo::redirect
