@@ -1,0 +1,308 @@
+#include "geo/io/mmdb.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "geo/base/text.h"
+#include "io/mmdb/record.h"
+
+namespace geo::io {
+namespace {
+
+// The MaxMind DB format, version 2.0: search tree, 16 zero bytes, data section, marker, metadata.
+constexpr std::string_view kMarker = "\xab\xcd\xefMaxMind.com";
+constexpr std::size_t kMetadataMax = 128 * 1024;  // the marker stands within the file's last 128 KiB
+constexpr std::uint64_t kSeparator = 16;
+constexpr std::uint64_t kBytesMax = std::uint64_t{4} << 30;
+
+using Unexpected = tl::unexpected<std::string>;
+template <class T>
+using Outcome = tl::expected<T, std::string>;
+
+Unexpected system_error(std::string what) {
+  return Unexpected(std::move(what) + ": " + std::generic_category().message(errno));
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+class Mapping {
+ public:
+  Mapping(int fd, std::size_t size) : size_(size), bytes_(mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0)) {}
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping() {
+    if (*this) munmap(bytes_, size_);
+  }
+  explicit operator bool() const { return bytes_ != MAP_FAILED; }
+  const std::uint8_t* bytes() const { return static_cast<const std::uint8_t*>(bytes_); }
+
+ private:
+  std::size_t size_;
+  void* bytes_;
+};
+
+// The file's contents in anonymous memory that nobody can change or cut short any more.
+Outcome<Descriptor> sealed_copy(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a FIFO must not wait for its writer
+  const Descriptor from(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info {};
+  if (from.get() < 0 || fstat(from.get(), &info) != 0) return system_error("cannot be read");
+  if (S_ISDIR(info.st_mode)) return Unexpected("is a directory");
+  if (!S_ISREG(info.st_mode)) return Unexpected("is not a regular file");
+  Descriptor to(memfd_create("geo-mmdb", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (to.get() < 0) return system_error("cannot be copied into memory");
+
+  std::vector<char> buffer(1 << 20);
+  std::uint64_t copied = 0;
+  for (;;) {
+    const ssize_t got = read(from.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error("cannot be read");
+    if (got == 0) break;
+    copied += static_cast<std::uint64_t>(got);
+    if (copied > kBytesMax) return Unexpected("is larger than 4 GiB");
+    for (ssize_t written = 0; written < got;) {
+      const ssize_t put = write(to.get(), buffer.data() + written, static_cast<std::size_t>(got - written));
+      if (put < 0 && errno != EINTR) return system_error("cannot be copied into memory");
+      written += std::max<ssize_t>(put, 0);
+    }
+  }
+  if (copied == 0) return Unexpected("is empty");
+  if (fcntl(to.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+    return system_error("cannot be sealed in memory");
+  return to;
+}
+
+struct Layout {
+  std::uint64_t data_at = 0;
+  std::uint32_t data_size = 0;
+};
+
+// For messages: what a file says of itself is not trusted on a terminal.
+std::string in_quotes(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text.substr(0, 64)) out += c >= ' ' && c <= '~' && c != '"' ? c : '?';
+  return out + '"';
+}
+
+// Everything that MMDB_open() takes for granted.
+Outcome<Layout> check_metadata(const std::uint8_t* bytes, std::uint64_t size) {
+  const std::string_view all(reinterpret_cast<const char*>(bytes), size);
+  const std::size_t marker = all.rfind(kMarker);
+  if (marker == std::string_view::npos || size - marker > kMetadataMax)
+    return Unexpected("is no MaxMind DB, or cut short: there is no metadata");
+  const std::uint64_t metadata_at = marker + kMarker.size();
+  const auto metadata_size = static_cast<std::uint32_t>(size - metadata_at);
+
+  mmdb::Checker checker(bytes + metadata_at, metadata_size);
+  if (!checker.whole(0)) return Unexpected("its metadata is broken: " + checker.fault());
+  MMDB_s metadata{};  // as libmaxminddb itself reads it: a data section alone
+  metadata.data_section = bytes + metadata_at;
+  metadata.data_section_size = metadata_size;
+  const auto number = [&](const char* name) { return mmdb::find_unsigned(metadata, 0, name); };
+  const auto absent = [](const char* name) { return Unexpected(std::string("its metadata has no ") + name); };
+
+  const auto format = number("binary_format_major_version");
+  if (!format) return absent("binary_format_major_version");
+  if (*format != 2) return Unexpected("is of MaxMind DB format " + std::to_string(*format) + ", not 2");
+  constexpr const char* kType[] = {"database_type", nullptr};
+  const std::string type = mmdb::find_text(metadata, 0, kType);
+  if (type.empty()) return absent("database_type");
+  if (lower(type).find("city") == std::string::npos && lower(type).find("enterprise") == std::string::npos)
+    return Unexpected("is of type " + in_quotes(type) + ", not a city or enterprise database");
+  const auto ip_version = number("ip_version"), record_size = number("record_size"), node_count = number("node_count");
+  if (!ip_version) return absent("ip_version");
+  if (*ip_version != 4 && *ip_version != 6) return Unexpected("its metadata's ip_version is neither 4 nor 6");
+  if (!record_size) return absent("record_size");
+  if (*record_size != 24 && *record_size != 28 && *record_size != 32)
+    return Unexpected("its metadata's record_size is none of 24, 28, 32");
+  if (!node_count || *node_count == 0) return absent("node_count");
+  if (*node_count > UINT32_MAX) return Unexpected("its metadata's node_count is too large");
+
+  const std::uint64_t tree_size = *node_count * (*record_size / 4);
+  if (tree_size + kSeparator >= marker)
+    return Unexpected("is cut short, or its metadata is wrong: a search tree of " + std::to_string(tree_size) +
+                      " bytes does not fit in");
+  if (all.substr(tree_size, kSeparator).find_first_not_of('\0') != std::string_view::npos)
+    return Unexpected("its search tree does not end where its metadata says");
+  const std::uint64_t data_at = tree_size + kSeparator;
+  if (size - data_at > UINT32_MAX) return Unexpected("its data section is larger than the format allows");
+  return Layout{data_at, static_cast<std::uint32_t>(marker - data_at)};
+}
+
+// Visits every node that a look-up can reach, and every record once.
+class TreeCheck {
+ public:
+  TreeCheck(const MMDB_s& file, const Layout& layout)
+      : file_(file),
+        records_(file.file_content + layout.data_at, layout.data_size),
+        seen_(layout.data_size),
+        heights_(file.metadata.node_count),
+        bits_(file.metadata.ip_version == 4 ? 32 : 128) {}
+
+  bool whole() { return visit(0, 0); }
+  const std::string& fault() const { return fault_; }
+
+ private:
+  // Subtrees may be shared (2002::/16 is often an alias of the IPv4 one), so a node keeps the height below it.
+  bool visit(std::uint32_t node, unsigned depth) {
+    if (heights_[node] != 0 || depth == bits_) {
+      if (depth + std::max<unsigned>(heights_[node], 1) <= bits_) return true;
+      return refuse(node, "it is deeper than an address is long, or leads back to itself");
+    }
+    heights_[node] = kUnderWay;
+    MMDB_search_node_s read;
+    if (MMDB_read_node(&file_, node, &read) != MMDB_SUCCESS) return refuse(node, "it leads out of the file");
+    const bool good = child(node, depth, read.left_record, read.left_record_type, read.left_record_entry.offset) &&
+                      child(node, depth, read.right_record, read.right_record_type, read.right_record_entry.offset);
+    if (!good) return false;
+    const auto height = [&](std::uint8_t type, std::uint64_t record) {
+      return type == MMDB_RECORD_TYPE_SEARCH_NODE ? heights_[record] : 0;
+    };
+    heights_[node] = static_cast<std::uint8_t>(1 + std::max(height(read.left_record_type, read.left_record),
+                                                            height(read.right_record_type, read.right_record)));
+    return true;
+  }
+
+  bool child(std::uint32_t node, unsigned depth, std::uint64_t record, std::uint8_t type, std::uint32_t offset) {
+    if (type == MMDB_RECORD_TYPE_SEARCH_NODE) return visit(static_cast<std::uint32_t>(record), depth + 1);
+    if (type != MMDB_RECORD_TYPE_DATA) return true;
+    if (offset >= seen_.size()) return refuse(node, "it leads out of the data");
+    if (seen_[offset]) return true;
+    seen_[offset] = true;
+    if (records_.whole(offset)) return true;
+    fault_ = "its data is broken: " + records_.fault();
+    return false;
+  }
+
+  bool refuse(std::uint32_t node, const char* why) {
+    fault_ = "its search tree is broken at node " + std::to_string(node) + ": " + why;
+    return false;
+  }
+
+  static constexpr std::uint8_t kUnderWay = 255;  // no height: 128 is the most
+  const MMDB_s& file_;
+  mmdb::Checker records_;
+  std::vector<bool> seen_;  // by offset in the data section
+  std::vector<std::uint8_t> heights_;
+  unsigned bits_;
+  std::string fault_;
+};
+
+struct Close {
+  void operator()(MMDB_s* file) const {
+    MMDB_close(file);
+    delete file;
+  }
+};
+using File = std::unique_ptr<MMDB_s, Close>;
+
+Outcome<File> open_file(const std::filesystem::path& path) {
+  const Outcome<Descriptor> copy = sealed_copy(path);
+  if (!copy) return Unexpected(copy.error());
+  struct stat info {};
+  if (fstat(copy->get(), &info) != 0) return system_error("cannot be read in memory");
+  const auto size = static_cast<std::size_t>(info.st_size);
+  Outcome<Layout> layout;
+  {
+    const Mapping mapping(copy->get(), size);
+    if (!mapping) return system_error("cannot be mapped in memory");
+    layout = check_metadata(mapping.bytes(), size);
+  }
+  if (!layout) return Unexpected(layout.error());
+
+  // libmaxminddb opens by name and maps what it opens: the copy, through its name in /proc. The mapping outlives both.
+  const std::string name = "/proc/self/fd/" + std::to_string(copy->get());
+  auto opening = std::make_unique<MMDB_s>();
+  const int error = MMDB_open(name.c_str(), MMDB_MODE_MMAP, opening.get());
+  if (error == MMDB_FILE_OPEN_ERROR || error == MMDB_IO_ERROR)
+    return system_error("its copy cannot be opened as " + name);
+  if (error != MMDB_SUCCESS) return Unexpected(std::string("cannot be used: ") + MMDB_strerror(error));
+  File file(opening.release());
+
+  TreeCheck check(*file, *layout);
+  if (!check.whole()) return Unexpected(check.fault());
+  return file;
+}
+
+// The offset of the address's record.
+std::optional<std::uint32_t> find_record(const MMDB_s& file, const Ip& ip) {
+  int error = MMDB_SUCCESS;
+  MMDB_lookup_result_s result;
+  if (ip.is_v4()) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    std::memcpy(&address.sin_addr, ip.bytes().data() + 12, 4);
+    result = MMDB_lookup_sockaddr(&file, reinterpret_cast<const sockaddr*>(&address), &error);
+  } else {
+    if (file.metadata.ip_version == 4) return std::nullopt;
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    std::memcpy(&address.sin6_addr, ip.bytes().data(), 16);
+    result = MMDB_lookup_sockaddr(&file, reinterpret_cast<const sockaddr*>(&address), &error);
+  }
+  if (error != MMDB_SUCCESS || !result.found_entry) return std::nullopt;
+  return result.entry.offset;
+}
+
+}  // namespace
+
+struct MaxMind::Files {
+  std::vector<File> open;
+  std::vector<MmdbInfo> infos;
+  std::string language;
+};
+
+MaxMind::MaxMind(std::unique_ptr<Files> files) : files_(std::move(files)) {}
+MaxMind::~MaxMind() = default;
+
+tl::expected<std::unique_ptr<MaxMind>, std::string> MaxMind::open(const std::vector<std::filesystem::path>& files,
+                                                                  std::string_view language) {
+  auto opened = std::make_unique<Files>();
+  opened->language = language;
+  for (const std::filesystem::path& path : files) {
+    Outcome<File> file = open_file(path);
+    if (!file) return Unexpected(path.string() + ": " + file.error());
+    const MMDB_metadata_s& metadata = (*file)->metadata;
+    opened->infos.push_back({path.string(), metadata.database_type, metadata.build_epoch, metadata.ip_version});
+    opened->open.push_back(std::move(*file));
+  }
+  return std::unique_ptr<MaxMind>(new MaxMind(std::move(opened)));
+}
+
+Polled<resolve::Located> MaxMind::locate(const resolve::Query& query) const {
+  for (const File& file : files_->open) {
+    const std::optional<std::uint32_t> record = find_record(*file, query.ip);
+    if (!record) continue;
+    place::Location location = mmdb::location_of(*file, *record, files_->language);
+    if (location.empty()) continue;
+    return resolve::Located{std::make_shared<const place::Location>(std::move(location)), kName};
+  }
+  return deny(ErrorCode::unknown_address, "no city database has this address");
+}
+
+const std::vector<MmdbInfo>& MaxMind::files() const { return files_->infos; }
+
+}  // namespace geo::io
