@@ -57,7 +57,7 @@ install_missing() {
     as_root chmod 755 $policy
   fi
   as_root env DEBIAN_FRONTEND=noninteractive sh -c \
-    'apt-get update -q && apt-get install -q -y --no-install-recommends "$@"' sh "${missing[@]}" >"$log" 2>&1 </dev/null
+    'apt-get update -q && apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"' sh "${missing[@]}" >"$log" 2>&1 </dev/null
   status=$?
   [[ -z $own_policy ]] || as_root rm -f $policy
   if ((status != 0)); then
