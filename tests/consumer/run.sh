@@ -55,7 +55,7 @@ echo "ok      $soname, $version"
 echo "== visible symbols"
 nm -D --defined-only "$lib/libgeo.so" | awk '{ print $(NF - 1), $NF }' >"$work/symbols"
 scope='^_Z(T[VIST]|GV|Th[n0-9]+_|Tv[n0-9]+_[n0-9]+_)?Z*[NPKV]*'
-foreign=$(awk -v geo="${scope}3geo" -v standard="${scope}(S[tabsiod]|9__gnu_cxx)" '
+foreign=$(awk -v geo="${scope}3geo" -v standard="${scope}(S[tabsiod]|9__gnu_cxx|F)" '
   $2 ~ geo || ($1 ~ /^[WVu]$/ && $2 ~ standard) || $2 ~ /^_*(asan|odr_asan|lsan|ubsan|tsan|sanitizer)/ { next }
   { print $2 }' "$work/symbols" | c++filt)
 [[ -z $foreign ]] || { echo "$foreign" >&2; failed "libgeo.so shows more than geo::"; }
