@@ -1,0 +1,128 @@
+// geoctl: what geod decides and why, on a terminal and in scripts, with no daemon running.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <exception>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "session.h"
+
+namespace {
+
+using geo::Denial;
+using geo::ErrorCode;
+
+// CLI11 takes the next argument as the value of "--name="; here it is an empty value, which the checks then name.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  bool options = true;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    options = options && argument != "--";
+    const std::size_t equals = argument.find('=');
+    if (options && argument.starts_with("--") && equals != std::string::npos && equals + 1 == argument.size()) {
+      argument.pop_back();
+      arguments.push_back(std::move(argument));
+      arguments.emplace_back();
+    } else {
+      arguments.push_back(std::move(argument));
+    }
+  }
+  return arguments;
+}
+
+const CLI::App& deepest(const CLI::App& app) {
+  const auto parsed = app.get_subcommands();
+  return parsed.empty() ? app : deepest(*parsed.front());
+}
+
+// What was not expected, by name. A stray word inside a command may be a token: it is not repeated.
+std::string describe_extras(const CLI::App& app) {
+  const CLI::App& command = deepest(app);
+  std::string words;
+  for (const std::string& extra : app.remaining(true)) {
+    if (extra.starts_with("--") && extra.size() > 2) return "no option " + extra.substr(0, extra.find('='));
+    if (extra.starts_with("-") && extra.size() > 1) return "no option " + extra.substr(0, 2);
+    if (words.empty()) words = extra;
+  }
+  if (!command.get_subcommands({}).empty()) return fmt::format("no command \"{}\"", words);
+  return "more arguments than it takes";
+}
+
+std::string describe(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = deepest(app);
+  const bool needs_command = !command.get_subcommands({}).empty();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) return describe_extras(app);
+  if (needs_command && app.remaining_size(true) > 0) return describe_extras(app);
+  if (needs_command && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return "name a command";
+  return error.what();
+}
+
+int run(int argc, char** argv, geoctl::Session& session) {
+  CLI::App app("Ask geod's own code: where is a client, which node serves it, may it, and what is its URL?", "geoctl");
+  app.add_option("--config", session.config_file,
+                 "geod.toml (else ./geod.toml, else /etc/geod/geod.toml, else the defaults)")
+      ->option_text("FILE");
+  app.add_option("--data", session.data_dir, "A store directory; no config is needed then, and none is searched for")
+      ->option_text("DIR");
+  app.add_flag("--json", session.output.json, "One JSON object a line; refusals too go to standard output");
+  app.set_version_flag("--version", "geoctl " GEO_VERSION, "Print the version");
+  app.set_help_flag("-h,--help", "Print this help");
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(28);
+  app.footer(
+      "Examples:\n"
+      "  geoctl resolve 77.88.55.60\n"
+      "  geoctl --data config/demo select --place RU/MOW -n 100000\n"
+      "  geoctl redirect --ip 77.88.55.60 --server 100-abcdef --camera 0 --token T-1 --explain\n"
+      "  geoctl data validate config/demo\n\n"
+      "The options above may stand before or after the command; geoctl COMMAND --help tells more. GEO_SECTION_KEY in\n"
+      "the environment sets a key of the config. Exit status: 0 done, 1 a bug, 2 an argument, the config or the data\n"
+      "is wrong, 3 the client may not, 4 there is none, 5 something needed is away, 6 a check did not hold.");
+
+  geoctl::add_resolve(app, session);
+  geoctl::add_select(app, session);
+  geoctl::add_token(app, session);
+  geoctl::add_billing(app, session);
+  geoctl::add_redirect(app, session);
+  geoctl::add_verify(app, session);
+  geoctl::add_data(app, session);
+  geoctl::add_config(app, session);
+
+  std::vector<std::string> arguments = arguments_of(argc, argv);
+  for (const std::string& argument : arguments) session.output.json = session.output.json || argument == "--json";
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them back to front
+  } catch (const CLI::Success& wanted) {
+    return app.exit(wanted);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    const CLI::App& command = deepest(app);
+    const std::string name = command.get_parent() == nullptr ? "geoctl" : command.get_display_name();
+    return session.output.refuse(
+        Denial{ErrorCode::bad_request, fmt::format("{}: {}; see geoctl --help", name, describe(app, error))});
+  }
+  return session.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  geoctl::Session session;
+  int exit_status = geo::kExitInternal;
+  try {
+    exit_status = run(argc, argv, session);
+  } catch (const std::exception& error) {
+    exit_status = session.output.refuse(Denial{ErrorCode::internal, error.what()});
+  }
+  // a full disk behind a redirection must not look like an answer
+  errno = 0;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    session.output.json = false;
+    return session.output.refuse(
+        Denial{ErrorCode::internal, "standard output: " + std::generic_category().message(errno)});
+  }
+  return exit_status;
+}

@@ -1,0 +1,162 @@
+// geoctl token check, geoctl token hash
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+
+#include "arguments.h"
+#include "geo/auth.h"
+#include "geo/base/hmac.h"
+#include "geo/base/text.h"
+#include "geo/redirect.h"
+#include "session.h"
+#include "world.h"
+
+namespace geoctl {
+namespace {
+
+using geo::ErrorCode;
+
+struct CheckArguments {
+  TokenArguments token;
+  CameraArguments camera;
+  std::string rights = "view";
+};
+
+int run_check(Session& session, const CheckArguments& arguments) {
+  Output& output = session.output;
+  const auto token = arguments.token.value();
+  if (!token) return output.refuse(token.error());
+  Asked asked;
+  asked.add("server", arguments.camera.server);
+  asked.add("camera", arguments.camera.camera);
+  asked.add("format", "flv");  // any: a right is one for all formats
+  if (*token) asked.add("access_token", **token);
+  if (const auto parsed = asked.parse(); !parsed) return output.refuse(parsed.error());
+  if (!geo::is_id(arguments.rights))
+    return output.refuse(geo::Denial{ErrorCode::bad_request, fmt::format("rights: must be {}", geo::kIdForm)});
+
+  const Opened opened = open_world(session, {});
+  if (opened.world == nullptr) return opened.exit_status;
+  const geo::compose::World& world = *opened.world;
+  geo::auth::Query query;
+  query.token = asked.request.token;
+  query.rights = arguments.rights;
+  query.object_id = asked.request.camera;
+  query.server = asked.request.server;
+  const geo::WallTime at = now();
+  const auto right = world.snapshot.authorizer->authorize(query, at, patience(world));
+  if (!right) return output.refuse(geo::Denial{ErrorCode::deadline_exceeded, "no answer in time"});
+  if (!*right) return output.refuse(right->error());
+
+  const geo::auth::Owner& owner = (*right)->owner();
+  const std::optional<geo::WallTime>& end = (*right)->token->expires_at;
+  if (output.json) {
+    std::int64_t max_age_s = world.config.cache.tokens.ttl_s;
+    if (end) max_age_s = std::min(max_age_s, std::chrono::floor<std::chrono::seconds>(*end - at).count());
+    std::string object;
+    geo::Json json(object);
+    json.open('{').field("owner_type", owner.type).field("owner_id", owner.id);
+    json.field_or_null("expires_at", end ? geo::rfc3339(*end) : "").field("max_age_s", max_age_s).close('}');
+    output.line(object);
+  } else {
+    output.line(fmt::format("{}  {}/{} may {} camera {} of server {}, {}", output.out.green("ok"), owner.type, owner.id,
+                            arguments.rights, asked.request.camera, asked.request.server,
+                            end ? "until " + geo::rfc3339(*end) : "without end"));
+  }
+  return geo::kExitOk;
+}
+
+// On a terminal what is typed is not shown.
+class Unseen {
+ public:
+  explicit Unseen(Stream& prompt) : hidden_(isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &before_) == 0) {
+    if (!hidden_) return;
+    prompt.write("Token (not shown): ");
+    termios silent = before_;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  }
+  ~Unseen() {
+    if (hidden_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+  }
+  Unseen(const Unseen&) = delete;
+  Unseen& operator=(const Unseen&) = delete;
+  bool hidden() const { return hidden_; }
+
+ private:
+  termios before_{};
+  bool hidden_;
+};
+
+// All of standard input but one line end, or one line of a terminal; no more than tells that it is too much.
+std::string read_token(Stream& prompt) {
+  constexpr std::size_t kEnough = 8192;
+  std::string token;
+  const Unseen unseen(prompt);
+  char c = 0;
+  while (token.size() < kEnough && std::cin.get(c)) {
+    if (unseen.hidden() && c == '\n') break;
+    token += c;
+  }
+  if (unseen.hidden()) prompt.write("\n");
+  if (token.ends_with('\n')) token.pop_back();
+  if (token.ends_with('\r')) token.pop_back();
+  return token;
+}
+
+int run_hash(Session& session) {
+  Output& output = session.output;
+  std::string token = read_token(output.err);
+  if (!geo::auth::is_well_formed(token))
+    return output.refuse(geo::Denial{ErrorCode::bad_request, "a token is 1-4096 visible ASCII characters"});
+  const geo::Digest digest = geo::sha256(token);
+  geo::wipe(token);
+  const std::string hex = geo::hex(digest.data(), digest.size());
+  if (output.json) {
+    std::string object;
+    geo::Json(object).open('{').field("sha256", hex).close('}');
+    output.line(object);
+  } else {
+    output.line(hex);
+  }
+  return geo::kExitOk;
+}
+
+}  // namespace
+
+void add_token(CLI::App& app, Session& session) {
+  CLI::App* token = app.add_subcommand("token", "What a token may, and what the store keeps of it");
+  token->require_subcommand(1);
+  token->footer(
+      "Examples:\n"
+      "  geoctl token check --token-file alice.token --server 100-abcdef --camera 0\n"
+      "  openssl rand -hex 16 | tee alice.token | geoctl token hash");
+
+  auto arguments = std::make_shared<CheckArguments>();
+  CLI::App* check = token->add_subcommand("check", "May the holder of a token view a camera?");
+  arguments->token.positional = check
+                                    ->add_option("TOKEN", arguments->token.token,
+                                                 "The token; better --token-file or GEOCTL_TOKEN, which others "
+                                                 "on this machine cannot see")
+                                    ->option_text(" ");
+  arguments->token.add_to(*check);
+  arguments->camera.add_to(*check, true);
+  check->add_option("--rights", arguments->rights, "The right to ask for (view)")->option_text("RIGHT");
+  check->footer(
+      "Examples:\n"
+      "  geoctl token check T-1 --server 100-abcdef --camera 0\n"
+      "  GEOCTL_TOKEN=T-1 geoctl --json token check --server 100-abcdef --camera 0\n\n"
+      "Exit status: 0 it may, 3 it may not, 2 an argument, the config or the data is wrong, 5 the store is away.");
+  check->callback(
+      [&session, arguments] { session.run = [&session, arguments] { return run_check(session, *arguments); }; });
+
+  CLI::App* hash = token->add_subcommand("hash", "Read a token from standard input, print its SHA-256 for [[tokens]]");
+  hash->footer("Example:\n  printf %s T-1 | geoctl token hash");
+  hash->callback([&session] { session.run = [&session] { return run_hash(session); }; });
+}
+
+}  // namespace geoctl

@@ -1,0 +1,37 @@
+// The config and the world a command works on, by the same code as geod.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "geo/compose.h"
+#include "geo/config.h"
+#include "session.h"
+
+namespace geoctl {
+
+// --config FILE; else, unless --data is given, ./geod.toml or /etc/geod/geod.toml; else the defaults. Then the
+// environment, then --data.
+geo::config::Read read_config(const Session& session);
+
+// What a command needs of the world; the rest is neither read nor held against it.
+struct Wanted {
+  bool signing = false;   // the keys: whoever does not sign or verify needs no access to secrets
+  bool locating = false;  // the providers' databases
+  bool topology = true;   // false: does without a store where [store] kind is "none"
+  std::string provider;   // resolve --provider
+  std::vector<std::string> down;
+};
+// Null: what is wrong was told, and this is how to end.
+struct Opened {
+  std::shared_ptr<const geo::compose::World> world;
+  int exit_status = geo::kExitOk;
+};
+Opened open_world(Session& session, const Wanted& wanted);
+
+geo::WallTime now();
+// As long as a request may take.
+geo::Wait patience(const geo::compose::World& world);
+
+}  // namespace geoctl
