@@ -15,7 +15,7 @@
 #include <string>
 
 #include "geo/base/text.h"
-#include "support/mmdb_writer.h"
+#include "mmdb_writer.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "support/mmdb_writer.h"
+#include "mmdb_writer.h"
 
 #include <bit>
 #include <cstdlib>
@@ -156,6 +156,7 @@ void MmdbWriter::insert_bytes(const char* network, const std::string& record) {
 void MmdbWriter::alias(const char* network, const char* target) {
   const auto [address, bits] = in_tree(network_of(network));
   const auto [target_address, target_bits] = in_tree(network_of(target));
+  record_at(address, bits);  // the target may be on the way here
   std::uint32_t node = 0;
   if (target_bits > 0) {
     const Record to = record_at(target_address, target_bits);

@@ -84,10 +84,10 @@ std::string mmdb_pointer(std::uint32_t target);
 // A place, in either schema; empty texts and absent numbers are left out (the flat schema has empty texts, as its
 // public files do). Names by language; the flat schema takes the first.
 struct MmdbPlace {
-  std::string country, region_iso;
-  std::vector<std::pair<std::string, std::string>> region, city;  // {"en", "Moscow"}
-  std::string latitude, longitude;                                // "" or digits
-  std::string registered_country;
+  std::string country{}, region_iso{};
+  std::vector<std::pair<std::string, std::string>> region{}, city{};  // {"en", "Moscow"}
+  std::string latitude{}, longitude{};                                // "" or digits
+  std::string registered_country{};
 };
 MmdbValue geoip2_record(const MmdbPlace& place);
 MmdbValue flat_record(const MmdbPlace& place);

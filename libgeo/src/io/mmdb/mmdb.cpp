@@ -174,7 +174,7 @@ class TreeCheck {
     }
     heights_[node] = kUnderWay;
     MMDB_search_node_s read;
-    if (MMDB_read_node(&file_, node, &read) != MMDB_SUCCESS) return refuse(node, "it leads out of the file");
+    if (MMDB_read_node(&file_, node, &read) != MMDB_SUCCESS) return refuse(node, "it lies outside of the file");
     const bool good = child(node, depth, read.left_record, read.left_record_type, read.left_record_entry.offset) &&
                       child(node, depth, read.right_record, read.right_record_type, read.right_record_entry.offset);
     if (!good) return false;
@@ -188,8 +188,9 @@ class TreeCheck {
 
   bool child(std::uint32_t node, unsigned depth, std::uint64_t record, std::uint8_t type, std::uint32_t offset) {
     if (type == MMDB_RECORD_TYPE_SEARCH_NODE) return visit(static_cast<std::uint32_t>(record), depth + 1);
-    if (type != MMDB_RECORD_TYPE_DATA) return true;
-    if (offset >= seen_.size()) return refuse(node, "it leads out of the data");
+    if (type == MMDB_RECORD_TYPE_EMPTY) return true;
+    if (type != MMDB_RECORD_TYPE_DATA || offset >= seen_.size())
+      return refuse(node, "it leads out of the data section");
     if (seen_[offset]) return true;
     seen_[offset] = true;
     if (records_.whole(offset)) return true;
