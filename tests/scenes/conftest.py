@@ -1,0 +1,68 @@
+"""End-to-end scenes: a world of facts, geod and geoctl as a user gets them, a request, the answer.
+
+GEO_BIN names the folder with the programs (default build/dev/bin); GEO_LONG=1 runs the long forms."""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import pytest  # noqa: E402
+
+from support.town import town  # noqa: E402
+from support.world import BIN, World  # noqa: E402
+
+
+def pytest_sessionstart(session):
+    for program in ("geod", "geoctl"):
+        if not (BIN / program).exists():
+            pytest.exit(f"{BIN / program} is not there; build first, or set GEO_BIN", returncode=3)
+
+
+class Stage:
+    """Makes worlds and runs geod on them; takes all down at the end."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.worlds = 0
+        self.running = []
+
+    def world(self, facts=None, **config):
+        self.worlds += 1
+        facts = town() if facts is None else facts
+        return World(self.folder / f"world-{self.worlds}", facts, {k.replace("__", "."): v for k, v in config.items()})
+
+    def geod(self, world=None, facts=None, env=None, **config):
+        geod = (world or self.world(facts, **config)).geod(env)
+        self.running.append(geod)
+        return geod
+
+    def clear(self):
+        faults = []
+        for geod in self.running:
+            try:
+                geod.stop()
+            except AssertionError as fault:
+                faults.append(str(fault))
+            finally:
+                geod.kill()
+        assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    it = Stage(tmp_path)
+    yield it
+    it.clear()
+
+
+@pytest.fixture(scope="module")
+def module_stage(tmp_path_factory):
+    it = Stage(tmp_path_factory.mktemp("town"))
+    yield it
+    it.clear()
+
+
+@pytest.fixture(scope="module")
+def geod(module_stage):
+    """geod on the town as it is; scenes that share it change nothing."""
+    return module_stage.geod()

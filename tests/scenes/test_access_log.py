@@ -1,0 +1,187 @@
+"""One JSON object a line, and never a token: contract 2.7."""
+
+import json
+import re
+import signal
+import stat
+import time
+from datetime import datetime, timezone
+
+from support import raw_http, signing
+from support.town import MOSCOW, NOWHERE, town
+from support.world import target
+
+KEYS = set("ts request_id client_ip peer_ip method path format server camera partner status code located_by provider group "
+           "pattern node owner lease duration_us listener".split())
+MORE = re.compile(r"degraded|cached|.*_cached|cached_.*")
+
+
+def test_redirect_in_the_log(stage):
+    geod = stage.geod()
+    before = time.time()
+    answer = geod.ask(MOSCOW, path="/hls", camera="3", redirect="0")
+    [line] = geod.world.log_lines(1)
+    assert KEYS <= set(line) and all(MORE.fullmatch(key) for key in set(line) - KEYS), set(line) ^ KEYS
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["ts"])
+    stamp = datetime.strptime(line["ts"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
+    assert before - 1 <= stamp <= time.time() + 1
+    assert line["request_id"] == answer.header("X-Request-Id")
+    assert (line["client_ip"], line["peer_ip"]) == (MOSCOW, "127.0.0.1")
+    assert (line["method"], line["path"], line["format"]) == ("GET", "/hls", "hls")
+    assert (line["server"], line["camera"], line["partner"]) == ("100-abcdef", "3", "default")
+    assert (line["status"], line["code"], line["listener"]) == (200, "redirect", "redirect")
+    assert (line["located_by"], line["provider"]) == ("networks", "networks")
+    assert (line["group"], line["pattern"], line["node"]) == ("ru-msk", "streaming", answer.json()["node"])
+    assert "u1" in str(line["owner"])
+    assert line["duration_us"] >= 0
+    assert not line.get("degraded")
+
+
+def test_client_that_was_not_located_is_degraded(stage):
+    geod = stage.geod()
+    geod.ask(NOWHERE)
+    geod.ask(NOWHERE, host="acme.example.com")
+    first, second = geod.world.log_lines(2)
+    assert (first["located_by"], first["degraded"], first["group"], first["status"]) == ("default", True, "eu", 302)
+    assert (second["group"], second["partner"]) == ("us", "acme")
+
+
+def test_refusals_are_logged_with_their_code(stage):
+    geod = stage.geod()
+    for request in (dict(camera=""), dict(access_token=None), dict(access_token="stranger"), dict(camera="nope"), dict(access_token="expired")):
+        geod.ask(MOSCOW, **request)
+    geod.fetch("/flv", method="DELETE")
+    lines = geod.world.log_lines(6)
+    assert [(line["status"], line["code"]) for line in lines] == [
+        (400, "bad_request"), (401, "missing_token"), (403, "forbidden"), (404, "not_found"), (401, "token_expired"), (405, "method_not_allowed")]
+    assert all(KEYS <= set(line) for line in lines)
+
+
+def test_unknown_path_is_logged_as_other(stage):
+    geod = stage.geod()
+    for path in ("/nope", "/flv/secret-in-a-path", "/" + "x" * 3000, "/%22%0a"):
+        geod.fetch(path)
+    for line in geod.world.log_lines(4):
+        assert (line["path"], line["status"], line["code"]) == ("other", 404, "no_such_path")
+
+
+def test_known_paths_and_methods(stage):
+    geod = stage.geod()
+    for path in ("/flv", "/hls", "/ws-fmp4", "/stream"):
+        geod.ask(path=path, method="HEAD", format="flv" if path == "/stream" else None)
+    geod.ask(method="OPTIONS")
+    lines = geod.world.log_lines(5)
+    assert [line["path"] for line in lines] == ["/flv", "/hls", "/ws-fmp4", "/stream", "/flv"]
+    assert [line["method"] for line in lines] == ["HEAD"] * 4 + ["OPTIONS"]
+    assert lines[3]["format"] == "flv"
+
+
+def test_verify_listener_is_logged(stage):
+    geod = stage.geod()
+    _, host, uri = signing.split(geod.ask(MOSCOW).location)
+    geod.verify(uri, host)
+    geod.verify(uri, "evil.example.net")
+    lines = [line for line in geod.world.log_lines(3) if line["listener"] == "verify"]
+    assert [line["status"] for line in lines] == [204, 403]
+    assert lines[0]["path"] == "/verify"
+
+
+def test_neither_token_nor_signature_anywhere(stage):
+    """Wherever a client puts them: log, errors and the application log stay clean."""
+    secret = "S3cr3tT0k3nXYZ"
+    world = stage.world(signing={"bind_client_ip": True}, redirect={"pass_through": ["q"]})
+    geod = stage.geod(world)
+    told = []
+    told.append(geod.ask(access_token=secret))
+    told.append(geod.ask(access_token=secret + "%00"))
+    told.append(geod.ask(access_token=None, headers=[("Authorization", f"Bearer {secret}")]))
+    told.append(geod.ask(access_token=None, headers=[("Authorization", f"Bearer {secret} x")]))
+    told.append(geod.ask(access_token=secret, camera="a b"))
+    told.append(geod.fetch(f"/{secret}?access_token={secret}"))
+    told.append(geod.fetch(f"/flv?access_token={secret}&access_token={secret}"))
+    good = geod.ask(access_token="a+b/c=d~")
+    sig = signing.parameter(good.location, "sig")
+    _, host, uri = signing.split(good.location)
+    told.append(geod.verify(uri, host, "127.0.0.1"))
+    told.append(geod.verify(uri + "x", host))
+    told.append(geod.verify(uri, "evil.example.net"))
+    log = json.dumps(world.log_lines(11)) + geod.stderr() + "".join(str(a.body) + str(a.headers) for a in told)
+    for hidden in (secret, sig, "a+b/c=d~", "a%2Bb", world.secret.hex()):
+        assert hidden not in log, hidden
+
+
+def test_what_clients_send_cannot_break_a_line(stage):
+    geod = stage.geod()
+    for value in ("%22,%22x%22:%22", "%0a%7b%7d", "%5c", "%ff%fe", "%E2%80%A8", "\xff"):
+        geod.fetch(f"/flv?server={value}&camera={value}&access_token=good", host="evil\"}\\")
+    for method in ("B\"REW", "GET"):
+        geod.fetch("/flv", method=method)
+    lines = geod.world.access_log.read_bytes
+    raw_http.eventually(lambda: lines().count(b"\n") >= 7, "the lines are there")
+    for line in lines().splitlines():
+        assert isinstance(json.loads(line.decode("utf-8")), dict)
+
+
+def test_file_is_for_owner_and_group(stage):
+    geod = stage.geod()
+    geod.ask()
+    geod.world.log_lines(1)
+    assert stat.S_IMODE(geod.world.access_log.stat().st_mode) == 0o640
+
+
+def test_file_is_reopened_on_sighup(stage):
+    geod = stage.geod()
+    geod.ask(camera="1")
+    log = geod.world.access_log
+    geod.world.log_lines(1)
+    old = log.rename(log.with_suffix(".1"))
+    geod.ask(camera="2")
+    raw_http.eventually(lambda: len(old.read_text().splitlines()) == 2, "still written to the renamed file")
+    geod.signal(signal.SIGHUP)
+    raw_http.eventually(log.exists, "the file is there again")
+    geod.ask(camera="3")
+    assert [line["camera"] for line in geod.world.log_lines(1)] == ["3"]
+    assert len(old.read_text().splitlines()) == 2
+    assert stat.S_IMODE(log.stat().st_mode) == 0o640
+
+
+def test_lines_are_appended_to_an_existing_file(stage):
+    world = stage.world()
+    world.access_log.write_text('{"old":true}\n')
+    stage.geod(world).ask()
+    lines = world.log_lines(2)
+    assert lines[0] == {"old": True} and lines[1]["status"] == 302
+
+
+def test_masked_addresses(stage):
+    geod = stage.geod(log={"mask_client_ip": True})
+    for client in ("203.0.113.77", "2001:db8:1:2:3:4:5:6", MOSCOW):
+        geod.ask(client)
+    lines = geod.world.log_lines(3)
+    assert [line["client_ip"] for line in lines] == ["203.0.113.0", "2001:db8:1::", "10.1.0.0"]
+    assert lines[2]["group"] == "ru-msk", "only the log is masked"
+
+
+def test_access_log_can_be_off(stage):
+    geod = stage.geod(log={"access": "off"})
+    assert geod.ask().status == 302
+    geod.stop()
+    assert not geod.world.access_log.exists() and "100-abcdef" not in geod.stderr()
+
+
+def test_access_log_on_stderr(stage):
+    geod = stage.geod(log={"access": "stderr"})
+    request_id = geod.ask().header("X-Request-Id")
+    raw_http.eventually(lambda: request_id in geod.stderr(), "the line is on stderr")
+
+
+def test_every_request_has_its_line(stage):
+    facts = town()
+    geod = stage.geod(facts=facts)
+    ids = []
+    with geod.connect() as connection:
+        for i in range(2000):
+            ids.append(connection.ask(target(camera=str(i % 10))).header("X-Request-Id"))
+    geod.stop()
+    lines = [json.loads(line) for line in geod.world.access_log.read_text().splitlines()]
+    assert [line["request_id"] for line in lines] == ids or sorted(line["request_id"] for line in lines) == sorted(ids)

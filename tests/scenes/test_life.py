@@ -1,0 +1,214 @@
+"""Start, health, stop: contract 2.8, as far as it is there."""
+
+import json
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from support import raw_http, toml
+from support.raw_http import Closed
+from support.town import MOSCOW
+from support.world import run_geod, target
+
+
+def test_healthz(geod):
+    answer = geod.fetch("/healthz", "admin")
+    assert answer.status == 200
+    assert geod.fetch("/healthz", "admin", method="HEAD").status == 200
+
+
+def test_only_configured_listeners_are_served(stage):
+    geod = stage.geod(listen={"verify": "", "admin": ""})
+    assert set(geod.addresses) == {"redirect"}
+    assert geod.ask(MOSCOW).status == 302
+
+
+def test_each_listener_serves_its_own_paths_only(geod):
+    for path, listener in (("/flv", "admin"), ("/healthz", "redirect"), ("/verify", "redirect"), ("/flv", "verify"), ("/healthz", "verify")):
+        assert geod.fetch(path, listener).code == "no_such_path", (path, listener)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_with_0(stage, number):
+    geod = stage.geod()
+    geod.signal(number)
+    assert geod.process.wait(15) == 0
+
+
+def test_request_under_way_is_finished(stage):
+    geod = stage.geod()
+    whole = raw_http.message(target())
+    with geod.connect() as under_way, geod.connect() as idle:
+        assert idle.ask(target()).status == 302
+        under_way.send(whole[:40])
+        geod.ask(MOSCOW)  # the server has been round since
+        geod.signal(signal.SIGTERM)
+        raw_http.eventually(lambda: not accepts(geod.addresses["redirect"]), "no new connections")
+        under_way.send(whole[40:])
+        answer = under_way.read()
+        assert answer.status == 302
+        assert answer.header("Connection").lower() == "close"
+        assert under_way.is_closed()
+    assert geod.process.wait(15) == 0
+    assert len(geod.world.log_lines(3)) == 3
+
+
+def accepts(address):
+    try:
+        with raw_http.Connection(address) as connection:
+            connection.ask("/nope")
+        return True
+    except (OSError, Closed):
+        return False
+
+
+def test_idle_connection_may_send_one_more_request(stage):
+    geod = stage.geod()
+    with geod.connect() as idle:
+        assert idle.ask(target()).status == 302
+        geod.signal(signal.SIGTERM)
+        answer = idle.ask(target())
+        assert answer.status == 302
+        assert answer.header("Connection") is None or answer.header("Connection").lower() == "close"
+    assert geod.process.wait(15) == 0
+
+
+def test_client_that_never_finishes_does_not_hold_the_end(stage):
+    geod = stage.geod(http={"drain_s": 1, "trusted_proxies": []})
+    with geod.connect() as connection:
+        connection.send(raw_http.message(target())[:40])
+        geod.ask()
+        started = time.monotonic()
+        geod.signal(signal.SIGTERM)
+        assert geod.process.wait(15) == 0
+        assert time.monotonic() - started < 6
+
+
+def test_no_request_is_lost_at_the_end(stage):
+    """Clients on keep-alive connections: each request that was sent is answered, or its connection was closed before it."""
+    geod = stage.geod()
+    answered, torn = [], []
+
+    def client():
+        with geod.connect() as connection:
+            while True:
+                if not connection.send(raw_http.message(target())):
+                    return
+                try:
+                    answer = connection.read()
+                except Closed as rest:
+                    if rest.args[0]:
+                        torn.append(rest.args[0])
+                    return
+                answered.append(answer.status)
+                if (answer.header("Connection") or "").lower() == "close":
+                    return
+
+    clients = [threading.Thread(target=client) for _ in range(8)]
+    for it in clients:
+        it.start()
+    raw_http.eventually(lambda: len(answered) > 200, "requests are under way")
+    geod.signal(signal.SIGTERM)
+    for it in clients:
+        it.join(20)
+        assert not it.is_alive()
+    assert geod.process.wait(15) == 0
+    assert not torn and set(answered) == {302}
+    assert len(geod.world.access_log.read_text().splitlines()) == len(answered)
+
+
+def test_bind_failure_ends_with_2_and_names_the_address(stage):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for listener in ("redirect", "verify", "admin"):
+            output = run_geod(stage.world(listen={listener: address}))
+            assert output.exit == 2 and address in output.err, output
+
+
+def test_two_geods_do_not_share_a_port(stage):
+    first = stage.geod()
+    address = "127.0.0.1:%d" % first.addresses["redirect"][1]
+    output = run_geod(stage.world(listen={"redirect": address}))
+    assert output.exit == 2 and address in output.err, output
+    assert first.ask().status == 302
+
+
+def test_check_of_a_good_config(stage):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        world = stage.world(listen={"redirect": "127.0.0.1:%d" % taken.getsockname()[1]})
+        output = run_geod(world, "--check")
+        assert output.exit == 0, output  # it binds nothing
+        assert not world.access_log.exists()
+
+
+@pytest.mark.parametrize("text, line, key", [
+    ("\n[signing]\nttl = 5\n", 3, "signing.ttl"), ('[listen]\nredirect = "nowhere"\n', 2, "listen.redirect"), ("[lissten]\n", 1, "lissten"),
+    ('[http]\ntrusted_proxies = ["x"]\n', 2, "http.trusted_proxies")])
+def test_bad_config_ends_with_2_and_says_where(stage, text, line, key):
+    world = stage.world()
+    section = re.search(r"\[(.+)\]", text)[1]
+    world.config_file.write_text(text + toml.sections({n: k for n, k in world.config.items() if n != section}))
+    for arguments in ([], ["--check"]):
+        output = run_geod(world, *arguments)
+        assert output.exit == 2, output
+        assert re.search(rf"geod\.toml:{line}:\d+: {re.escape(key)}: \S", output.err), output
+
+
+def test_broken_config(stage):
+    world = stage.world()
+    for text in ("[signing\n", "x = = 1\n", "\x00\x01", "a = " + "[" * 5000):
+        world.config_file.write_text(text)
+        output = run_geod(world)
+        assert output.exit == 2 and re.search(r"geod\.toml:\d+:\d+: ", output.err), output
+    world.config_file.unlink()
+    output = run_geod(world)
+    assert output.exit == 2 and "geod.toml" in output.err
+
+
+def test_missing_key_file_ends_with_2_and_is_named(stage):
+    world = stage.world()
+    (world.path / "k1.hex").unlink()
+    for arguments in ([], ["--check"]):
+        output = run_geod(world, *arguments)
+        assert output.exit == 2 and "k1.hex" in output.err, output
+
+
+def test_secret_of_less_than_32_bytes_is_refused_and_not_shown(stage):
+    world = stage.world()
+    world.key("k1", bytes(range(65, 96)))
+    output = run_geod(world)
+    assert output.exit == 2 and "k1.hex" in output.err, output
+    assert bytes(range(65, 96)).hex() not in output.err
+
+
+def test_admin_on_a_public_address_needs_a_token_file(stage):
+    world = stage.world(listen={"admin": "0.0.0.0:0"})
+    for arguments in ([], ["--check"]):
+        output = run_geod(world, *arguments)
+        assert output.exit == 2 and re.search(r"admin\.token_file|listen\.admin", output.err), output
+
+
+def test_unknown_option(stage):
+    output = run_geod(stage.world(), "--nonsense")
+    assert output.exit == 2 and "nonsense" in output.err
+
+
+def test_paths_are_relative_to_the_config(stage):
+    """Every geod of this suite runs in /; its data, keys and log lie beside its config."""
+    geod = stage.geod()
+    geod.ask()
+    assert json.loads(geod.world.access_log.read_text().splitlines()[0] if geod.world.log_lines(1) else "{}")["status"] == 302
+
+
+def test_stderr_says_what_it_serves(geod):
+    for listener, (host, port) in geod.addresses.items():
+        assert host == "127.0.0.1" and port > 0
+        assert f"listening on {listener} {host}:{port}" in geod.stderr()
