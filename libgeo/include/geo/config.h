@@ -123,7 +123,7 @@ struct Config {
   std::filesystem::path dir;  // of the file; relative paths start here
 
   // An empty path stays empty.
-  std::filesystem::path path(std::string_view relative) const;
+  GEO_EXPORT std::filesystem::path path(std::string_view relative) const;
 };
 
 // One environment variable: GEO_SECTION_KEY and its value.

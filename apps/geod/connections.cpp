@@ -1,0 +1,83 @@
+#include "connections.h"
+
+#include <linux/tcp.h>  // the C library's own has no tcpi_bytes_received
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+
+namespace geod {
+namespace {
+
+constexpr std::size_t kSlice = 256;  // slots looked at before the lock is let go: an accept never waits longer
+
+// All that the peer has sent so far, read by us or not. Nothing: no TCP socket.
+std::optional<std::uint64_t> bytes_received(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  if (size < offsetof(tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received) return std::nullopt;
+  return info.tcpi_bytes_received;
+}
+
+}  // namespace
+
+Connections::Slot* Connections::open(int fd, const geo::Ip& peer) {
+  return table_.with([&](Table& table) {
+    if (table.free.empty()) table.free.push_back(&table.slots.emplace_back());
+    Slot* const slot = table.free.back();
+    table.free.pop_back();
+    slot->fd = fd;
+    slot->peer = peer;
+    slot->busy.store(false);
+    slot->bytes_taken.store(0);
+    slot->header_since = geo::MonotonicTime::min();
+    return slot;
+  });
+}
+
+void Connections::close(Slot* slot) {
+  table_.with([&](Table& table) {
+    slot->fd = -1;
+    table.free.push_back(slot);
+  });
+}
+
+void Connections::sweep(const Limits& limits) {
+  bool more = true;
+  for (std::size_t from = 0; more; from += kSlice)
+    more = table_.with([&](Table& table) {
+      const std::size_t to = std::min(from + kSlice, table.slots.size());
+      for (std::size_t i = from; i < to; ++i)
+        if (table.slots[i].fd >= 0) sweep(table.slots[i], limits);
+      return to < table.slots.size();
+    });
+}
+
+void Connections::sweep(Slot& slot, const Limits& limits) {
+  if (slot.busy.load()) {
+    slot.header_since = geo::MonotonicTime::min();
+    return;
+  }
+  // Taken before received: what arrives in between counts as begun.
+  const std::uint64_t taken = slot.bytes_taken.load();
+  const auto received = bytes_received(slot.fd);
+  const bool begun = received && *received > taken;
+  if (!begun) {
+    slot.header_since = geo::MonotonicTime::min();
+    if (limits.drop_idle) ::shutdown(slot.fd, SHUT_RDWR);
+  } else if (slot.header_since == geo::MonotonicTime::min() || slot.taken_then != taken) {
+    slot.header_since = limits.now;
+    slot.taken_then = taken;
+  } else if (limits.now - slot.header_since > limits.header_timeout) {
+    ::shutdown(slot.fd, SHUT_RDWR);
+  }
+}
+
+std::size_t Connections::open_count() {
+  return table_.with([](Table& table) { return table.slots.size() - table.free.size(); });
+}
+
+}  // namespace geod

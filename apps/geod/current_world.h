@@ -1,0 +1,42 @@
+// The world that a loop decides by, as of now, without a lock.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "geo/balance.h"
+#include "geo/base/published.h"
+#include "geo/compose.h"
+
+namespace geod {
+
+using Worlds = geo::Published<geo::compose::World>;
+
+// Threads: belongs to one.
+class CurrentWorld {
+ public:
+  explicit CurrentWorld(const Worlds& worlds) : worlds_(worlds) {}
+
+  // Valid until the next call.
+  const std::shared_ptr<const geo::compose::World>& get() {
+    const auto& latest = worlds_.get();
+    if (latest != world_) {  // `world_` is held, so its address is not another's
+      world_ = latest;
+      states_.emplace(world_->states);
+    }
+    return world_;
+  }
+  // Of the world that get() gave last.
+  const geo::balance::States& states() {
+    const auto& states = states_->get();
+    return states == nullptr ? none_ : *states;
+  }
+
+ private:
+  Worlds::Reader worlds_;
+  std::shared_ptr<const geo::compose::World> world_;
+  std::optional<geo::Published<geo::balance::States>::Reader> states_;
+  geo::balance::States none_;
+};
+
+}  // namespace geod

@@ -1,0 +1,146 @@
+#include "framing.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "geo/base/text.h"
+
+namespace geod {
+namespace {
+
+std::optional<geo::Denial> bad(std::string_view detail) {
+  return geo::Denial{geo::ErrorCode::bad_request, std::string(detail)};
+}
+
+// RFC 9110 5.6.2.
+bool is_token(std::string_view text) {
+  constexpr auto kTable = [] {
+    std::array<bool, 256> table{};
+    for (const char c :
+         std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+      table[static_cast<unsigned char>(c)] = true;
+    return table;
+  }();
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return kTable[static_cast<unsigned char>(c)]; });
+}
+
+// RFC 3986 3.2.2 with a port: no blank, no comma, nothing that begins a path, no user.
+bool is_authority(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > 0x20 && c < 0x7f && std::strchr("/?#@,\"<>\\^`{|}", c) == nullptr; });
+}
+
+// libmicrohttpd before 0.9.77 parses in place and tells nothing of what it dropped: it cuts a target and a value at a
+// NUL, and glues a folded line to the field's NAME. But the texts it hands out lie in the connection's buffer one after
+// the other, so a gap between two neighbours is something that was dropped. Later versions refuse all of it by
+// themselves and trim values in place, which leaves gaps of its own.
+bool shows_gaps() {
+  static const bool kShows = [] {
+    const std::string_view version = MHD_get_version();
+    return version.starts_with("0.9.75") || version.starts_with("0.9.76");
+  }();
+  return kShows;
+}
+
+// Walks through the fields, in their order.
+struct Walk {
+  Headers& headers;
+  const char* expected;  // where the field's name has to begin; one further where its line before ended in CR LF
+  bool gap = false;
+  const char* fault = nullptr;
+
+  static MHD_Result visit(void* cls, MHD_ValueKind, const char* name, std::size_t name_size, const char* value,
+                          std::size_t value_size) {
+    Walk& walk = *static_cast<Walk*>(cls);
+    walk.see({name, name_size}, value == nullptr ? std::string_view() : std::string_view(value, value_size));
+    return MHD_YES;
+  }
+
+  void see(std::string_view name, std::string_view value) {
+    if (!ends_line_before(name.data())) gap = true;
+    expected = value.data() + value.size() + 1;
+    if (!is_token(name)) fault = "a header field's name is malformed";
+    if (value.find('\r') != std::string_view::npos) fault = "a header field holds a carriage return";
+    headers.add(name, value);
+  }
+  bool ends_line_before(const char* next) const { return next == expected || next == expected + 1; }
+};
+
+bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() && geo::iequals(text.substr(0, prefix.size()), prefix);
+}
+
+// origin-form, absolute-form (RFC 9112 3.2.2: a server has to take it, and its host counts) and, for OPTIONS, "*".
+std::optional<geo::Denial> split_target(Incoming& in) {
+  std::string_view target = in.target;
+  if (std::any_of(target.begin(), target.end(),
+                  [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; }))
+    return bad("the request target holds a blank or a control character");
+  if (target == "*" && in.method == "OPTIONS") {
+    in.path = target;
+    return std::nullopt;
+  }
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!starts_with_ignoring_case(target, scheme)) continue;
+    target.remove_prefix(scheme.size());
+    const std::string_view authority = target.substr(0, target.find_first_of("/?"));
+    if (authority.empty() || !is_authority(authority)) return bad("the request target's host is malformed");
+    in.host = authority;
+    target.remove_prefix(authority.size());
+    if (target.empty() || target[0] == '?') {
+      in.path = "/";
+      in.query = target.substr(std::min<std::size_t>(target.size(), 1));
+      return std::nullopt;
+    }
+    break;
+  }
+  if (target.empty() || target[0] != '/') return bad("the request target must begin with /");
+  const std::size_t question = target.find('?');
+  in.path = target.substr(0, question);
+  if (question != std::string_view::npos) in.query = target.substr(question + 1);
+  return std::nullopt;
+}
+
+std::optional<geo::Denial> check_body(const Headers& headers) {
+  const unsigned lengths = headers.lines(Known::content_length), encodings = headers.lines(Known::transfer_encoding);
+  if (lengths > 0 && encodings > 0) return bad("Content-Length and Transfer-Encoding exclude each other");
+  if (lengths > 1) return bad("Content-Length is given twice");
+  if (encodings > 1) return bad("Transfer-Encoding is given twice");
+  if (encodings > 0) return bad("no body is taken here");
+  if (lengths > 0) {
+    const auto length = geo::parse_digits(headers[Known::content_length]);
+    if (!length) return bad("Content-Length is no number");
+    if (*length != 0) return bad("no body is taken here");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* url, const char* method,
+                                        const char* version, Incoming& in) {
+  in.method = method;
+  const char* const version_end = version + std::strlen(version);
+  Walk walk{in.headers, version_end + 1};
+  MHD_get_connection_values_n(connection, MHD_HEADER_KIND, &Walk::visit, &walk);
+  in.host = in.headers[Known::host];
+
+  if (shows_gaps()) {
+    if (method + in.method.size() + 1 != url) return bad("the request line is malformed");
+    if (url + in.target.size() + 1 != version) return bad("the request target holds a NUL");
+    const auto* const size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char* const end = method + (size == nullptr ? 0 : size->header_size);
+    // the empty line: CR LF or LF after the last field's own
+    const bool ends = end == walk.expected + 1 || end == walk.expected + 2 || end == walk.expected + 3;
+    if (walk.gap || !ends) return bad("a header field is folded or holds a NUL");
+  }
+  if (!is_token(in.method)) return bad("the method is malformed");
+  if (walk.fault != nullptr) return bad(walk.fault);
+  if (auto fault = check_body(in.headers)) return fault;
+  if (in.headers.lines(Known::host) > 1) return bad("Host is given twice");
+  if (!is_authority(in.host)) return bad("Host is malformed");
+  return split_target(in);
+}
+
+}  // namespace geod

@@ -1,0 +1,46 @@
+#include "listener.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace geod {
+
+Listener::~Listener() {
+  loops_.clear();
+  if (bound_.address.is_unix()) ::unlink(bound_.address.path.c_str());
+}
+
+tl::expected<void, std::string> Listener::bind(const Address& address, std::size_t loops) {
+  auto bound = listen_on(address, loops);
+  if (!bound) return tl::unexpected(std::move(bound.error()));
+  bound_ = std::move(*bound);
+  return {};
+}
+
+tl::expected<void, std::string> Listener::start(const MakeHandler& make_handler, const LoopLimits& all_loops) {
+  LoopLimits each = all_loops;
+  each.connections = std::max(1U, all_loops.connections / static_cast<unsigned>(bound_.sockets.size()));
+  for (Fd& socket : bound_.sockets) {
+    loops_.push_back(std::make_unique<Loop>(around_, make_handler()));
+    if (auto started = loops_.back()->start(std::move(socket), each); !started) return started;
+  }
+  bound_.sockets.clear();
+  return {};
+}
+
+void Listener::quiesce() {
+  for (const auto& loop : loops_) loop->quiesce();
+}
+
+void Listener::sweep(const Connections::Limits& limits) {
+  for (const auto& loop : loops_) loop->connections().sweep(limits);
+}
+
+std::size_t Listener::open_count() {
+  std::size_t count = 0;
+  for (const auto& loop : loops_) count += loop->connections().open_count();
+  return count;
+}
+
+}  // namespace geod

@@ -1,0 +1,42 @@
+// One listen address and its loops.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "loop.h"
+#include "socket.h"
+
+namespace geod {
+
+class Listener {
+ public:
+  using MakeHandler = std::function<std::unique_ptr<Handler>()>;  // one per loop
+
+  explicit Listener(Surroundings surroundings) : around_(std::move(surroundings)) {}
+  // Ends the loops; see Loop.
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  // Errors name the address.
+  tl::expected<void, std::string> bind(const Address& address, std::size_t loops);
+  tl::expected<void, std::string> start(const MakeHandler& make_handler, const LoopLimits& all_loops);
+
+  const std::string& name() const { return around_.listener; }
+  const Address& address() const { return bound_.address; }
+
+  void quiesce();
+  void sweep(const Connections::Limits& limits);
+  std::size_t open_count();
+
+ private:
+  const Surroundings around_;
+  Bound bound_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+};
+
+}  // namespace geod

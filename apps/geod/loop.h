@@ -1,0 +1,87 @@
+// One event loop: a libmicrohttpd daemon with its own thread and its own listening socket.
+//
+// A request's life (all on the loop's thread but the waiting):
+//   target read      -> an Exchange from the free list
+//   header read      -> guards; what they refuse is answered at once and the connection closed
+//   request complete -> Handler::answer(); would it have to wait, the connection is suspended, a worker runs
+//                       Handler::answer_waiting() and resumes it
+//   answered         -> one line for the access log
+//   done             -> the Exchange goes back
+#pragma once
+
+#include <microhttpd.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "access_log.h"
+#include "app_log.h"
+#include "connections.h"
+#include "exchange.h"
+#include "fd.h"
+#include "geo/base/clock.h"
+#include "handler.h"
+#include "workers.h"
+
+namespace geod {
+
+// What all loops of a listener share. Everything in it outlives them.
+struct Surroundings {
+  std::string listener;  // "redirect"
+  const AppLog& log;
+  AccessLog* access = nullptr;  // null: not logged
+  Workers& workers;
+  const geo::Clock& clock;
+  const std::atomic<bool>& draining;  // answers close their connections
+  bool mask_client_ip = false;
+};
+
+struct LoopLimits {
+  unsigned connections = 1;
+  std::chrono::seconds idle_timeout{60};
+};
+
+class Loop {
+ public:
+  Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler);
+  // Ends the daemon. No worker may have one of its requests any more.
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  tl::expected<void, std::string> start(Fd socket, const LoopLimits& limits);
+  // Accepts nothing new but what the kernel has accepted already.
+  void quiesce();
+  Connections& connections() { return connections_; }
+
+ private:
+  static void* on_target(void* cls, const char* uri, MHD_Connection* connection);
+  static MHD_Result on_request(void* cls, MHD_Connection* connection, const char* url, const char* method,
+                               const char* version, const char* body, std::size_t* body_size, void** context);
+  static void on_completed(void* cls, MHD_Connection* connection, void** context, MHD_RequestTerminationCode how);
+  static void on_connection(void* cls, MHD_Connection* connection, void** context, MHD_ConnectionNotificationCode what);
+  static std::size_t leave_escaped(void* cls, MHD_Connection* connection, char* text);
+  static void on_message(void* cls, const char* format, va_list arguments);
+
+  MHD_Result begin(MHD_Connection* connection, const char* url, const char* method, const char* version,
+                   Exchange& exchange);
+  MHD_Result proceed(MHD_Connection* connection, Exchange& exchange);
+  void suspend(MHD_Connection* connection, Exchange& exchange);
+  void wait_for_answer(Exchange& exchange) noexcept;
+  MHD_Result send(MHD_Connection* connection, Exchange& exchange);
+
+  const Surroundings& around_;
+  std::unique_ptr<Handler> handler_;
+  Connections connections_;
+  std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
+  std::vector<Exchange*> free_;
+  std::string line_;
+  Fd socket_;
+  MHD_Daemon* daemon_ = nullptr;
+};
+
+}  // namespace geod

@@ -1,0 +1,113 @@
+// geod: the geo redirect as a service. See geod(8).
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <string>
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include "geo/base/error.h"
+#include "geo/compose.h"
+#include "geo/config.h"
+#include "geo/io/system.h"
+#include "server.h"
+
+namespace {
+
+struct Arguments {
+  std::string config;
+  bool check = false;
+};
+
+// An exit status where there is nothing left to do.
+std::optional<int> read_arguments(int argc, char** argv, Arguments& arguments) {
+  CLI::App app{"geod - sends each viewer to the video node that should serve them", "geod"};
+  app.add_option("--config", arguments.config, "the configuration, see geod.toml(5)")->type_name("FILE")->required();
+  app.add_flag("--check", arguments.check,
+               "validate configuration, data, keys and databases, bind nothing, and end with 0 or 2");
+  app.set_version_flag("--version", "geod " GEOD_VERSION);
+  app.footer("Example:\n  geod --config /etc/geod/geod.toml --check && geod --config /etc/geod/geod.toml");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& stop) {
+    return app.exit(stop) == 0 ? geo::kExitOk : geo::kExitUsage;
+  }
+  return std::nullopt;
+}
+
+int tell(const geo::Faults& faults) {
+  for (const geo::Fault& fault : faults) fmt::print(stderr, "{}\n", to_string(fault));
+  return geo::kExitUsage;
+}
+
+std::vector<geo::config::Variable> environment() {
+  std::vector<geo::config::Variable> variables;
+  for (geo::io::EnvironmentVariable& each : geo::io::environment("GEO_"))
+    variables.push_back({std::move(each.name), std::move(each.value)});
+  return variables;
+}
+
+// Every connection is a descriptor; the usual soft limit of 1024 is for programs that use select(2).
+void raise_descriptor_limit(std::int64_t connections, const geod::AppLog& log) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < static_cast<rlim_t>(connections))
+    log.warn("only {} descriptors are allowed, http.max_connections is {}", limit.rlim_cur, connections);
+}
+
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads started later inherit it
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int serve(std::shared_ptr<const geo::compose::World> world, const geod::AppLog& log) {
+  const sigset_t signals = block_signals();
+  raise_descriptor_limit(world->config.http.max_connections, log);
+  geod::Server server(std::move(world), log);
+  if (auto started = server.start(); !started) {
+    fmt::print(stderr, "geod: {}\n", started.error());
+    return geo::kExitUsage;
+  }
+  log.info("ready");
+  for (;;) {
+    const timespec second{1, 0};
+    const int signal = ::sigtimedwait(&signals, nullptr, &second);
+    server.tick();
+    if (signal == SIGHUP) server.reopen_log();
+    if (signal == SIGTERM || signal == SIGINT) break;
+  }
+  if (!server.drain()) std::_Exit(geo::kExitOk);
+  log.info("stopped");
+  return geo::kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  if (const auto status = read_arguments(argc, argv, arguments)) return *status;
+
+  geo::config::Read read = geo::config::read_file(arguments.config, environment());
+  geo::Faults faults = std::move(read.faults);
+  if (faults.empty()) faults = geod::check(read.config, arguments.config);
+  if (!faults.empty()) return tell(faults);
+
+  geo::compose::Options options;
+  options.without_signing = read.config.listen.redirect.empty() && read.config.listen.verify.empty();
+  options.without_data = read.config.store.kind == "none";
+  geo::compose::Built built = geo::compose::build(read.config, options);
+  if (built.world == nullptr) return tell(built.faults);
+  if (arguments.check) return geo::kExitOk;
+
+  const geod::AppLog log(geod::level_of(read.config.log.level).value_or(geod::Level::info));
+  return serve(std::move(built.world), log);
+}

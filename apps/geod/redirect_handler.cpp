@@ -1,0 +1,135 @@
+// HTTP -> redirect::Request -> redirect::decide() -> HTTP.
+#include "geo/base/text.h"
+#include "handlers.h"
+
+namespace geod {
+namespace {
+
+using geo::ErrorCode;
+using geo::redirect::Decision;
+using geo::redirect::Snapshot;
+
+constexpr std::string_view kMethods = "GET, HEAD, OPTIONS";
+
+// What became known on the way, also when it was refused.
+void describe(const Decision& decision, const Snapshot& snapshot, Entry& entry) {
+  const geo::place::Topology& topology = *snapshot.topology;
+  if (decision.located_cached) {
+    entry.located_by = "cache";
+  } else {
+    entry.located_by = decision.located_by;
+  }
+  if (!decision.degraded) entry.provider = decision.located_by;
+  entry.degraded = decision.degraded;
+  entry.place_cached = decision.located_cached;
+  if (decision.partner != geo::place::kNone) entry.partner = topology.partner(decision.partner).id;
+  entry.owner = decision.owner;
+  const geo::balance::Choice& choice = decision.choice;
+  if (choice.node != geo::place::kNone) {
+    entry.node = topology.node(choice.node).id;
+    entry.group = topology.group(choice.group).id;
+    entry.pattern = topology.pattern(choice.pattern).id;
+  } else if (decision.grouped.group != geo::place::kNone) {
+    entry.group = topology.group(decision.grouped.group).id;
+  }
+}
+
+void tell(Exchange& exchange, const Snapshot& snapshot) {
+  const Decision& decision = exchange.decision;
+  describe(decision, snapshot, exchange.entry);
+  if (!decision.ok()) {
+    refuse(exchange, *decision.denial);
+    return;
+  }
+  exchange.entry.code = "redirect";
+  if (exchange.request->wants_json) {
+    exchange.out.status = 200;
+    exchange.out.header("Content-Type", "application/json");
+    geo::redirect::append_json(exchange.out.body, *exchange.request, snapshot, decision);
+  } else {
+    exchange.out.status = 302;
+    exchange.out.header("Location", decision.location);
+  }
+}
+
+// The format that the path names, for the log of requests that got no further.
+std::string_view format_of(std::string_view path) {
+  const auto format = geo::balance::format_of(path.substr(1));
+  return format ? geo::balance::name_of(*format) : std::string_view();
+}
+
+void note_parameters(Exchange& exchange, bool parsed) {
+  const geo::redirect::Request& request = *exchange.request;
+  if (geo::is_id(request.server)) exchange.entry.server = request.server;
+  if (geo::is_id(request.camera)) exchange.entry.camera = request.camera;
+  if (parsed) exchange.entry.format = geo::balance::name_of(request.format);
+}
+
+}  // namespace
+
+RedirectHandler::RedirectHandler(const Worlds& worlds, const geo::Clock& clock, const Cors& cors)
+    : WorldHandler(worlds), clock_(clock), cors_(cors) {}
+
+bool RedirectHandler::answer(Exchange& exchange) {
+  const Incoming& in = exchange.in;
+  const bool known = geo::redirect::is_path(in.path);
+  if (!known && in.path != "*") {
+    refuse(exchange, {ErrorCode::no_such_path, "there are /flv, /hls, /ws-fmp4 and /stream"});
+    return true;
+  }
+  if (known) {
+    exchange.entry.path = in.path;
+    exchange.entry.format = format_of(in.path);
+  }
+  if (in.method == "OPTIONS") {
+    exchange.out.status = 204;
+    exchange.out.header("Allow", kMethods);
+    Cors::preflight(exchange);
+    exchange.entry.code = "ok";
+    return true;
+  }
+  if (in.method != "GET" && !in.head()) {
+    refuse(exchange, {ErrorCode::method_not_allowed, "GET, HEAD and OPTIONS are allowed"}, kMethods);
+    return true;
+  }
+  if (in.headers.lines(Known::authorization) > 1) {
+    refuse(exchange, {ErrorCode::bad_request, "Authorization: given twice"});
+    return true;
+  }
+
+  const std::shared_ptr<const geo::compose::World>& world = world_.get();
+  geo::redirect::RawRequest raw{in.path, in.query, {}, in.headers[Known::accept]};
+  if (in.headers.lines(Known::authorization) == 1) raw.authorization = in.headers[Known::authorization];
+  geo::redirect::Request& request = exchange.request.emplace();
+  request.client_ip = in.client;
+  request.host = in.host;
+  request.now = in.at;
+  const auto parsed = geo::redirect::parse_request(raw, world->config.redirect.pass_through, request);
+  note_parameters(exchange, parsed.has_value());
+  if (!parsed) {
+    refuse(exchange, parsed.error());
+    return true;
+  }
+  if (!geo::redirect::decide(request, world->snapshot, world_.states(), geo::Wait::never(), clock_,
+                             exchange.decision)) {
+    exchange.world = world;
+    return false;
+  }
+  tell(exchange, world->snapshot);
+  return true;
+}
+
+void RedirectHandler::answer_waiting(Exchange& exchange) {
+  const geo::compose::World& world = *exchange.world;
+  const geo::MonotonicTime deadline = exchange.in.started + std::chrono::milliseconds(world.config.deadline.request_ms);
+  const std::shared_ptr<const geo::balance::States> states = world.states.latest();
+  const bool decided =
+      clock_.monotonic() < deadline && geo::redirect::decide(*exchange.request, world.snapshot, *states,
+                                                             geo::Wait::until(deadline), clock_, exchange.decision);
+  if (decided)
+    tell(exchange, world.snapshot);
+  else
+    refuse(exchange, {ErrorCode::deadline_exceeded, "the request's deadline ended first"});
+}
+
+}  // namespace geod

@@ -1,0 +1,137 @@
+#include "server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace geod {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kWorkers = 32;       // threads that may wait for an upstream at once
+constexpr std::size_t kWaitingMax = 1024;  // requests that may wait for one of them
+constexpr seconds kIdleGrace{1};           // for an idle connection's last request
+constexpr milliseconds kDrainLook{20};
+constexpr seconds kStatesEvery{1};
+
+}  // namespace
+
+geo::Faults check(const geo::config::Config& config, const std::string& file) {
+  geo::Faults faults;
+  const geo::config::Listen& listen = config.listen;
+  if (listen.redirect.empty() && listen.verify.empty() && listen.admin.empty())
+    faults.push_back({file, 0, 0, "listen", "no listener is configured"});
+  if (!listen.redirect.empty() && config.store.kind == "none")
+    faults.push_back({file, 0, 0, "listen.redirect", "needs a store, and store.kind is \"none\""});
+  return faults;
+}
+
+Server::Server(std::shared_ptr<const geo::compose::World> world, const AppLog& log)
+    : log_(log), config_(world->config), worlds_(std::move(world)), cors_(config_.http.cors_origins) {}
+
+Server::~Server() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_all();
+  if (states_thread_.joinable()) states_thread_.join();
+  workers_.reset();  // before the loops: a worker resumes connections
+  listeners_.clear();
+}
+
+tl::expected<void, std::string> Server::start() {
+  auto opened = AccessLog::open(config_.log.access, config_.path(config_.log.access));
+  if (!opened) return tl::unexpected("log.access: " + opened.error());
+  access_log_ = std::move(*opened);
+  workers_ = std::make_unique<Workers>(kWorkers, kWaitingMax);
+
+  const std::size_t loops = config_.http.threads > 0 ? static_cast<std::size_t>(config_.http.threads)
+                                                     : std::max(1U, std::thread::hardware_concurrency());
+  const auto redirect = [this] { return std::make_unique<RedirectHandler>(worlds_, clock_, cors_); };
+  const auto verify = [this] { return std::make_unique<VerifyHandler>(worlds_); };
+  const auto admin = [this] { return std::make_unique<AdminHandler>(worlds_); };
+  if (auto added = add("redirect", config_.listen.redirect, loops, redirect); !added) return added;
+  if (auto added = add("verify", config_.listen.verify, loops, verify); !added) return added;
+  if (auto added = add("admin", config_.listen.admin, 1, admin); !added) return added;
+  for (const auto& listener : listeners_)
+    log_.info("listening on {} {}", listener->name(), listener->address().to_string());
+  states_thread_ = std::thread([this] { refresh_states(); });
+  return {};
+}
+
+tl::expected<void, std::string> Server::add(const std::string& name, const std::string& address, std::size_t loops,
+                                            const Listener::MakeHandler& make_handler) {
+  if (address.empty()) return {};
+  const auto parsed = parse_address(address);
+  if (!parsed) return tl::unexpected(fmt::format("listen.{}: {}", name, parsed.error()));
+  AccessLog* const access = name == "admin" ? nullptr : access_log_.get();
+  auto listener = std::make_unique<Listener>(
+      Surroundings{name, log_, access, *workers_, clock_, draining_, config_.log.mask_client_ip});
+  const LoopLimits limits{static_cast<unsigned>(config_.http.max_connections), seconds(config_.http.idle_timeout_s)};
+  auto done = listener->bind(*parsed, loops);
+  if (done) done = listener->start(make_handler, limits);
+  if (!done) return tl::unexpected(fmt::format("listen.{}: {}", name, done.error()));
+  listeners_.push_back(std::move(listener));
+  return {};
+}
+
+void Server::tick() {
+  sweep(clock_.monotonic(), false);
+  if (access_log_ == nullptr) return;
+  if (const std::uint64_t dropped = access_log_->take_dropped(); dropped > 0)
+    log_.warn("access log: {} lines dropped, they cannot be written fast enough", dropped);
+}
+
+void Server::reopen_log() {
+  if (access_log_ == nullptr) return;
+  if (auto done = access_log_->reopen(); !done) log_.error("log.access: {}", done.error());
+}
+
+bool Server::drain() {
+  const geo::MonotonicTime start = clock_.monotonic();
+  // A tenth is kept for taking the parts down.
+  const geo::MonotonicTime end = start + milliseconds(config_.http.drain_s * 900);
+  log_.info("stopping: accepting nothing new, {} connections are open", open_count());
+  draining_.store(true);
+  for (const auto& listener : listeners_) listener->quiesce();
+  {
+    std::unique_lock lock(mutex_);
+    while (open_count() > 0 && clock_.monotonic() < end) {
+      const geo::MonotonicTime now = clock_.monotonic();
+      sweep(now, now - start >= kIdleGrace);
+      wake_.wait_for(lock, kDrainLook);
+    }
+  }
+  if (const std::size_t left = open_count(); left > 0) log_.warn("{} connections were still open at the end", left);
+  const bool waited_out = workers_->stop(end);
+  if (waited_out) listeners_.clear();
+  const bool written =
+      access_log_ == nullptr || access_log_->stop(std::max(end, clock_.monotonic() + milliseconds(50)));
+  if (!waited_out || !written) log_.warn("ending with work undone");
+  return waited_out && written;
+}
+
+void Server::refresh_states() {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    lock.unlock();
+    for (const geo::Fault& fault : geo::compose::refresh_states(*worlds_.latest())) log_.warn("{}", to_string(fault));
+    lock.lock();
+    wake_.wait_for(lock, kStatesEvery, [this] { return ending_; });
+  }
+}
+
+void Server::sweep(geo::MonotonicTime now, bool drop_idle) {
+  for (const auto& listener : listeners_) listener->sweep({now, seconds(config_.http.header_timeout_s), drop_idle});
+}
+
+std::size_t Server::open_count() {
+  std::size_t count = 0;
+  for (const auto& listener : listeners_) count += listener->open_count();
+  return count;
+}
+
+}  // namespace geod

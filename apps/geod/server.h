@@ -1,0 +1,66 @@
+// The parts of a running geod, and their life: start, serve, drain, end.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "access_log.h"
+#include "app_log.h"
+#include "current_world.h"
+#include "geo/base/fault.h"
+#include "geo/compose.h"
+#include "geo/io/system.h"
+#include "handlers.h"
+#include "listener.h"
+#include "workers.h"
+
+namespace geod {
+
+// What geod cannot serve by, though each key alone is right.
+geo::Faults check(const geo::config::Config& config, const std::string& file);
+
+class Server {
+ public:
+  Server(std::shared_ptr<const geo::compose::World> world, const AppLog& log);
+  ~Server();
+
+  // Binds and serves. The error names the listener and its address, or the log file.
+  tl::expected<void, std::string> start();
+  // About once a second: who takes too long, what the log dropped.
+  void tick();
+  // SIGHUP.
+  void reopen_log();
+  // SIGTERM: stops accepting, answers what has begun. False: something was still waiting when [http] drain_s ended, and
+  // the process has to end without taking its parts down.
+  bool drain();
+
+ private:
+  tl::expected<void, std::string> add(const std::string& name, const std::string& address, std::size_t loops,
+                                      const Listener::MakeHandler& make_handler);
+  void refresh_states();
+  void sweep(geo::MonotonicTime now, bool drop_idle);
+  std::size_t open_count();
+
+  const AppLog& log_;
+  const geo::config::Config config_;
+  geo::io::SystemClock clock_;
+  Worlds worlds_;
+  const Cors cors_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<AccessLog> access_log_;  // null: off
+  std::unique_ptr<Workers> workers_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool ending_ = false;
+  std::thread states_thread_;
+};
+
+}  // namespace geod

@@ -1,0 +1,54 @@
+#include "workers.h"
+
+#include <utility>
+
+namespace geod {
+
+Workers::Workers(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
+  threads_.reserve(threads);
+  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+}
+
+Workers::~Workers() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool Workers::submit(std::function<void()> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || queue_.size() >= queue_max_) return false;
+    queue_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+bool Workers::stop(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  wake_.notify_all();
+  return done_.wait_until(lock, deadline, [this] { return queue_.empty() && running_ == 0; });
+}
+
+void Workers::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    const std::function<void()> job = std::move(queue_.front());
+    queue_.pop_front();
+    ++running_;
+    lock.unlock();
+    job();
+    lock.lock();
+    --running_;
+    done_.notify_all();
+  }
+}
+
+}  // namespace geod

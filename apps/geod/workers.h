@@ -1,0 +1,40 @@
+// The threads that may wait, so that the loops need not.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace geod {
+
+// Threads: submit() from any.
+class Workers {
+ public:
+  Workers(std::size_t threads, std::size_t queue_max);
+  // Finishes what is queued.
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  // False: too much is waiting already, or the end has come.
+  bool submit(std::function<void()> job);
+  // Takes nothing new. False: what is queued or running was not finished in time.
+  bool stop(std::chrono::steady_clock::time_point deadline);
+
+ private:
+  void run();
+
+  const std::size_t queue_max_;
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  std::deque<std::function<void()>> queue_;
+  std::size_t running_ = 0;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace geod
