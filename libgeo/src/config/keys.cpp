@@ -1,0 +1,458 @@
+#include "config/keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "geo/base/ip.h"
+#include "geo/base/text.h"
+
+namespace geo::config {
+namespace {
+
+using io::TextRule;
+namespace rules = io::rules;
+
+template <auto... Members>
+Slot at(Config& config) {
+  return &(config.*....*Members);
+}
+
+std::string not_yet(std::string meaning) { return meaning + " No effect in this version."; }
+
+// ---- rules of values ----
+
+constexpr std::int64_t kHour = 3600, kDay = 86400, kYear = 31536000;
+
+TextRule text(std::string expected, bool (*accepts)(std::string_view)) {
+  return {std::move(expected), [accepts](std::string_view value, std::string&) { return accepts(value); }};
+}
+
+TextRule path_or_empty() { return rules::or_empty(rules::path()); }
+
+TextRule address(bool unix_too) {
+  if (!unix_too)
+    return text("\"HOST:PORT\", \"[IPV6]:PORT\" or \"\"",
+                [](std::string_view value) { return value.empty() || !parse_address(value).host.empty(); });
+  return text("\"HOST:PORT\", \"[IPV6]:PORT\", \"unix:/PATH\" or \"\"", [](std::string_view value) {
+    // sun_path of a socket address has 108 bytes, the last one a zero (unix(7))
+    if (value.starts_with("unix:"))
+      return value.size() > 6 && value[5] == '/' && value.size() - 5 < 108 &&
+             std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20; });
+    return value.empty() || !parse_address(value).host.empty();
+  });
+}
+
+// A URL may hold a user's password.
+TextRule url_or_empty() {
+  TextRule rule = rules::or_empty(rules::url());
+  rule.secret = true;
+  return rule;
+}
+
+TextRule mongodb_uri() {
+  TextRule rule = text("a URI that begins with mongodb:// or mongodb+srv://, or \"\"", [](std::string_view value) {
+    return value.empty() ||
+           ((value.starts_with("mongodb://") || value.starts_with("mongodb+srv://")) && value.size() <= 4096 &&
+            std::all_of(value.begin(), value.end(), [](char c) { return c > 0x20 && c < 0x7f; }));
+  });
+  rule.secret = true;
+  return rule;
+}
+
+TextRule database_name() {
+  return text("1-63 of A-Z a-z 0-9 _ -", [](std::string_view value) {
+    return is_id(value) && value.size() <= 63 && value.find_first_of(".:") == std::string_view::npos;
+  });
+}
+
+TextRule language() {
+  return text("a language such as en or pt-BR", [](std::string_view value) {
+    return is_id(value) && value.size() >= 2 && value.size() <= 16 &&
+           value.find_first_of(".:_0123456789") == std::string_view::npos && value.front() != '-' &&
+           value.back() != '-';
+  });
+}
+
+TextRule url_path() {
+  return text("a path such as /health, or \"\"", [](std::string_view value) {
+    return value.empty() || (value.front() == '/' && value.size() <= 1024 &&
+                             std::all_of(value.begin(), value.end(), [](char c) { return c > 0x20 && c < 0x7f; }));
+  });
+}
+
+TextRule origin() {
+  return text("\"*\" or an origin such as https://app.example.com", [](std::string_view value) {
+    if (value == "*") return true;
+    std::string why;
+    return rules::url().accepts(value, why) &&
+           value.find_first_of("/?#@", value.find("://") + 3) == std::string_view::npos;
+  });
+}
+
+TextRule parameter() {
+  return text("the name of a query parameter that is not one of the redirect's own", [](std::string_view value) {
+    constexpr std::array<std::string_view, 11> kOwn{"exp",    "kid",          "sig",    "cip",     "token",   "server",
+                                                    "camera", "access_token", "format", "exclude", "redirect"};
+    return is_id(value) && std::find(kOwn.begin(), kOwn.end(), value) == kOwn.end();
+  });
+}
+
+TextRule access_log() {
+  TextRule rule = rules::path();
+  rule.expected = "stdout, stderr, off or the path of a file";
+  return rule;
+}
+
+// ---- the table ----
+
+template <auto Limits>
+void add_cache(std::vector<Key>& keys, std::string_view section) {
+  keys.insert(keys.end(), {{section,
+                            "entries",
+                            at<&Config::cache, Limits, &CacheLimits::entries>,
+                            not_yet("Entries kept at most."),
+                            {},
+                            1,
+                            100000000},
+                           {section,
+                            "ttl_s",
+                            at<&Config::cache, Limits, &CacheLimits::ttl_s>,
+                            not_yet("Seconds for which an entry is fresh."),
+                            {},
+                            1,
+                            kYear},
+                           {section,
+                            "stale_s",
+                            at<&Config::cache, Limits, &CacheLimits::stale_s>,
+                            not_yet("Seconds after that for which a stale entry may still serve."),
+                            {},
+                            0,
+                            kYear},
+                           {section,
+                            "negative_ttl_s",
+                            at<&Config::cache, Limits, &CacheLimits::negative_ttl_s>,
+                            not_yet("Seconds for which 'there is none' is kept."),
+                            {},
+                            0,
+                            kYear}});
+}
+
+void add_listeners_and_stores(std::vector<Key>& keys) {
+  keys.insert(
+      keys.end(),
+      {{"listen", "redirect", at<&Config::listen, &Listen::redirect>,
+        "Address of the redirect listener; \"\": not served.", address(false)},
+       {"listen", "admin", at<&Config::listen, &Listen::admin>,
+        "Address of the admin listener, for operators; \"\": not served.", address(true)},
+       {"listen", "resolver", at<&Config::listen, &Listen::resolver>,
+        "Address of the resolver listener. Not part of this version.", address(false)},
+       {"listen", "auth", at<&Config::listen, &Listen::auth>, "Address of the auth listener. Not part of this version.",
+        address(false)},
+       {"listen", "verify", at<&Config::listen, &Listen::verify>,
+        "Address of the verify listener, for the nodes' gates; \"\": not served.", address(false)},
+       {"tls", "redirect", at<&Config::tls, &Tls::redirect>,
+        "Address of the redirect listener with TLS. Not part of this version.", address(false)},
+       {"tls", "resolver", at<&Config::tls, &Tls::resolver>,
+        "Address of the resolver listener with TLS. Not part of this version.", address(false)},
+       {"tls", "certificate_file", at<&Config::tls, &Tls::certificate_file>,
+        "Certificate chain, PEM. Not part of this version.", path_or_empty()},
+       {"tls", "key_file", at<&Config::tls, &Tls::key_file>,
+        "The certificate's private key, PEM. Not part of this version.", path_or_empty()},
+       {"store", "kind", at<&Config::store, &Store::kind>,
+        "Where the data is: files in a directory, mongodb (not part of this version), or none (verify alone, or a "
+        "resolver without networks).",
+        rules::one_of({"files", "mongodb", "none"})},
+       {"store", "dir", at<&Config::store, &Store::dir>,
+        "Directory of topology.toml, accounts.toml, devices.toml and states.toml.", rules::path()},
+       {"store", "uri", at<&Config::store, &Store::uri>, not_yet("MongoDB's connection string."), mongodb_uri()},
+       {"store", "uri_file", at<&Config::store, &Store::uri_file>,
+        not_yet("File that holds the connection string, or credential:NAME."), path_or_empty()},
+       {"store", "database", at<&Config::store, &Store::database>, not_yet("MongoDB's database."), database_name()},
+       {"store", "state_dir", at<&Config::store, &Store::state_dir>,
+        not_yet("Directory of the last good snapshot; \"\": $STATE_DIRECTORY, else state beside this file."),
+        path_or_empty()},
+       {"store",
+        "refresh_s",
+        at<&Config::store, &Store::refresh_s>,
+        not_yet("Seconds between two looks for a new topology in MongoDB."),
+        {},
+        1,
+        kDay}});
+}
+
+void add_steps(std::vector<Key>& keys) {
+  keys.insert(
+      keys.end(),
+      {{"resolver", "providers", at<&Config::resolver, &Resolver::providers>,
+        "Who locates an address, in this order; the first answer wins. ip-api and remote are not part of this version.",
+        rules::one_of({"networks", "maxmind", "ip-api", "remote"}), 0, 0, true},
+       {"resolver", "language", at<&Config::resolver, &Resolver::language>,
+        "Language of region and city names; English where a name has none in it.", language()},
+       {"resolver", "url", at<&Config::resolver, &Resolver::url>,
+        "Base URL of a geo-resolver to ask instead. Not part of this version.", url_or_empty()},
+       {"resolver", "complete", at<&Config::resolver, &Resolver::complete>,
+        "Let later providers that agree on the country fill in what the first one does not know."},
+       {"resolver.maxmind", "files", at<&Config::resolver, &Resolver::maxmind, &MaxMind::files>,
+        "MaxMind DB files with cities, asked in this order.", rules::path(), 0, 0, true},
+       {"resolver.ip-api", "url", at<&Config::resolver, &Resolver::ip_api, &IpApi::url>,
+        not_yet("Base URL of the ip-api service."), url_or_empty()},
+       {"resolver.ip-api", "key_file", at<&Config::resolver, &Resolver::ip_api, &IpApi::key_file>,
+        not_yet("File that holds the ip-api key."), path_or_empty()},
+       {"resolver.remote", "url", at<&Config::resolver, &Resolver::remote, &Remote::url>,
+        "Base URL of another geo-resolver, for the provider remote. Not part of this version.", url_or_empty()},
+       {"auth", "url", at<&Config::auth, &Auth::url>,
+        "Base URL of an auth-server to ask instead of the store. Not part of this version.", url_or_empty()},
+       {"billing",
+        "lease_s",
+        at<&Config::billing, &Billing::lease_s>,
+        not_yet("Seconds for which a stream counts after its redirect."),
+        {},
+        1,
+        kDay},
+       {"billing", "on_unknown", at<&Config::billing, &Billing::on_unknown>,
+        not_yet("Who passes while the store is away: known_only (users whose usage is cached), allow or refuse."),
+        rules::one_of({"known_only", "allow", "refuse"})}});
+  add_cache<&Cache::places>(keys, "cache.places");
+  add_cache<&Cache::tokens>(keys, "cache.tokens");
+  add_cache<&Cache::billing>(keys, "cache.billing");
+  add_cache<&Cache::usage>(keys, "cache.usage");
+  add_cache<&Cache::devices>(keys, "cache.devices");
+  keys.insert(keys.end(), {{"deadline",
+                            "request_ms",
+                            at<&Config::deadline, &Deadline::request_ms>,
+                            "Milliseconds that one request may take.",
+                            {},
+                            1,
+                            600000},
+                           {"deadline",
+                            "resolve_ms",
+                            at<&Config::deadline, &Deadline::resolve_ms>,
+                            not_yet("Milliseconds that a provider may take."),
+                            {},
+                            1,
+                            600000},
+                           {"deadline",
+                            "auth_ms",
+                            at<&Config::deadline, &Deadline::auth_ms>,
+                            not_yet("Milliseconds that the auth-server may take."),
+                            {},
+                            1,
+                            600000},
+                           {"deadline",
+                            "store_ms",
+                            at<&Config::deadline, &Deadline::store_ms>,
+                            not_yet("Milliseconds that the store may take."),
+                            {},
+                            1,
+                            600000},
+                           {"signing", "active", at<&Config::signing, &Signing::active>,
+                            "The key that signs; all of them verify.", rules::id()},
+                           {"signing",
+                            "ttl_s",
+                            at<&Config::signing, &Signing::ttl_s>,
+                            "Seconds for which a signed URL is good.",
+                            {},
+                            1,
+                            kYear},
+                           {"signing",
+                            "leeway_s",
+                            at<&Config::signing, &Signing::leeway_s>,
+                            "Seconds past its end for which verify still takes a URL.",
+                            {},
+                            0,
+                            kDay},
+                           {"signing", "bind_client_ip", at<&Config::signing, &Signing::bind_client_ip>,
+                            "Bind the URL to the client's address (cip)."},
+                           {"signing", "keys", at<&Config::signing, &Signing::keys>,
+                            "Signing keys; secret_file holds 32 bytes or more in hex, or is credential:NAME."},
+                           {"redirect", "token", at<&Config::redirect, &Redirect::token>,
+                            "Pass the client's token on to the node, or drop it.", rules::one_of({"pass", "drop"})},
+                           {"redirect", "pass_through", at<&Config::redirect, &Redirect::pass_through>,
+                            "Other query parameters that go on to the node, in this order.", parameter(), 0, 0, true},
+                           {"redirect", "allow_plain", at<&Config::redirect, &Redirect::allow_plain>,
+                            "Redirect to http and ws where a node offers nothing else."}});
+}
+
+void add_choice_and_service(std::vector<Key>& keys) {
+  keys.insert(
+      keys.end(),
+      {{"balance", "policy", at<&Config::balance, &Balance::policy>,
+        "How a node is chosen. This version chooses by affinity whatever stands here.",
+        rules::one_of({"affinity", "weighted", "least_loaded", "nearest"})},
+       {"balance",
+        "balance_factor",
+        at<&Config::balance, &Balance::balance_factor>,
+        not_yet("No node gets more than this times its share; 0: no bound, else 1 or more."),
+        {},
+        0,
+        100},
+       {"balance", "nearest", at<&Config::balance, &Balance::nearest>,
+        "A place that no row claims goes to the group nearest by coordinates."},
+       {"balance",
+        "credit_half_life_s",
+        at<&Config::balance, &Balance::credit_half_life_s>,
+        not_yet("Seconds in which half of a node's redirects stop to count."),
+        {},
+        1,
+        kDay},
+       {"health", "path", at<&Config::health, &Health::path>,
+        "Path that is asked of every node as its health check. Not part of this version.", url_path()},
+       {"health",
+        "interval_ms",
+        at<&Config::health, &Health::interval_ms>,
+        not_yet("Milliseconds between two checks of a node."),
+        {},
+        10,
+        kHour * 1000},
+       {"health",
+        "timeout_ms",
+        at<&Config::health, &Health::timeout_ms>,
+        not_yet("Milliseconds that a check may take."),
+        {},
+        1,
+        kHour * 1000},
+       {"health",
+        "rise",
+        at<&Config::health, &Health::rise>,
+        not_yet("Good checks in a row that bring a node up."),
+        {},
+        1,
+        1000},
+       {"health",
+        "fall",
+        at<&Config::health, &Health::fall>,
+        not_yet("Bad checks in a row that take a node down."),
+        {},
+        1,
+        1000},
+       {"health",
+        "jitter_percent",
+        at<&Config::health, &Health::jitter_percent>,
+        not_yet("Percent by which intervals vary, so that checks do not meet."),
+        {},
+        0,
+        100},
+       {"health",
+        "panic_percent",
+        at<&Config::health, &Health::panic_percent>,
+        not_yet("Below this percent of healthy weight a group's fallbacks are tried first."),
+        {},
+        0,
+        100},
+       {"health",
+        "slow_start_s",
+        at<&Config::health, &Health::slow_start_s>,
+        not_yet("Seconds in which a returned node comes to its full share."),
+        {},
+        0,
+        kDay},
+       {"health",
+        "report_max_age_s",
+        at<&Config::health, &Health::report_max_age_s>,
+        "Seconds after which a node's report is too old.",
+        {},
+        1,
+        kDay},
+       {"http", "trusted_proxies", at<&Config::http, &Http::trusted_proxies>,
+        "Networks whose Forwarded and X-Forwarded-For are believed.", rules::cidr(), 0, 0, true},
+       {"http", "cors_origins", at<&Config::http, &Http::cors_origins>,
+        "Origins whose scripts may read the redirect listener's answers.", origin(), 0, 0, true},
+       {"http", "threads", at<&Config::http, &Http::threads>, "Event loops; 0: one per core.", {}, 0, 1024},
+       {"http",
+        "header_timeout_s",
+        at<&Config::http, &Http::header_timeout_s>,
+        "Seconds within which a request's head must be there.",
+        {},
+        1,
+        kHour},
+       {"http",
+        "idle_timeout_s",
+        at<&Config::http, &Http::idle_timeout_s>,
+        "Seconds after which an idle connection is closed.",
+        {},
+        1,
+        kDay},
+       {"http",
+        "max_connections",
+        at<&Config::http, &Http::max_connections>,
+        "Connections at once, at most.",
+        {},
+        1,
+        10000000},
+       {"http",
+        "drain_s",
+        at<&Config::http, &Http::drain_s>,
+        "Seconds after SIGTERM in which what is under way may finish.",
+        {},
+        0,
+        kHour},
+       {"log", "access", at<&Config::log, &Log::access>,
+        "Where the access log goes, one JSON object a line: stdout, stderr, off or a file.", access_log()},
+       {"log", "level", at<&Config::log, &Log::level>, "The application log's least severe level.",
+        rules::one_of({"trace", "debug", "info", "warn", "error"})},
+       {"log", "mask_client_ip", at<&Config::log, &Log::mask_client_ip>,
+        "Log clients' networks (/24, /48) and not their addresses."},
+       {"limits",
+        "requests_per_s",
+        at<&Config::limits, &Limits::requests_per_s>,
+        "Requests a second from one client; 0: no limit. Not part of this version.",
+        {},
+        0,
+        1000000},
+       {"admin", "token_file", at<&Config::admin, &Admin::token_file>,
+        "File that holds the admin listener's token; required where that is neither loopback nor a unix socket.",
+        path_or_empty()}});
+}
+
+}  // namespace
+
+const std::vector<Key>& key_table() {
+  static const std::vector<Key> table = [] {
+    std::vector<Key> keys;
+    add_listeners_and_stores(keys);
+    add_steps(keys);
+    add_choice_and_service(keys);
+    return keys;
+  }();
+  return table;
+}
+
+const Key* find_key(std::string_view full_name) {
+  for (const Key& key : key_table())
+    if (key.full_name() == full_name) return &key;
+  return nullptr;
+}
+
+std::string Key::full_name() const { return fmt::format("{}.{}", section, name); }
+
+std::string Key::variable() const {
+  std::string variable = fmt::format("GEO_{}_{}", section, name);
+  for (char& c : variable) {
+    if (c == '.' || c == '-') c = '_';
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return variable;
+}
+
+const io::TextRule& secret_file_rule() {
+  // Whoever puts the secret itself there by mistake must not find it in a message.
+  static const TextRule rule{"a path or credential:NAME, not the secret itself",
+                             [](std::string_view value, std::string& why) {
+                               return rules::path().accepts(value, why) && (value.size() < 64 || !from_hex(value));
+                             },
+                             true};
+  return rule;
+}
+
+Address parse_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return {};
+  const std::string_view digits = text.substr(colon + 1);
+  const auto port = parse_digits(digits);
+  if (!io::is_host(text.substr(0, colon)) || !port || *port > 65535 || digits.size() > 5) return {};
+  return {text.substr(0, colon), static_cast<std::uint16_t>(*port)};
+}
+
+}  // namespace geo::config

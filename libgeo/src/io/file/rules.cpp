@@ -1,0 +1,163 @@
+#include "io/file/rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "geo/balance.h"
+#include "geo/base/ip.h"
+#include "geo/base/text.h"
+#include "geo/place.h"
+
+namespace geo::io {
+namespace {
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+bool is_label(std::string_view label) {
+  return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+         std::all_of(label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
+}
+
+bool is_url(std::string_view text, std::string&) {
+  for (const std::string_view scheme : {"http://", "https://"})
+    if (text.starts_with(scheme)) {
+      const std::string_view rest = text.substr(scheme.size());
+      return !rest.empty() && is_alnum(rest.front() == '[' ? '0' : rest.front()) && text.size() <= 2048 &&
+             std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    }
+  return false;
+}
+
+}  // namespace
+
+bool is_host(std::string_view text) {
+  if (text.starts_with('[')) {
+    if (!text.ends_with(']')) return false;
+    const std::string_view address = text.substr(1, text.size() - 2);
+    return address.find(':') != std::string_view::npos && Ip::parse(address);
+  }
+  if (text.empty() || text.size() > 253) return false;
+  const auto labels = split(text, '.');
+  if (is_digits(labels.back())) return text.find(':') == std::string_view::npos && Ip::parse(text);
+  return std::all_of(labels.begin(), labels.end(), is_label);
+}
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kShownMax = 80;
+  std::string out;
+  if (text.size() <= kShownMax) {
+    Json(out).text(text);
+    return out;
+  }
+  std::size_t end = kShownMax;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // not inside a character
+  Json(out).text(text.substr(0, end));
+  out.insert(out.size() - 1, "...");
+  return out;
+}
+
+std::string shown_key(std::string_view key) {
+  const bool bare = !key.empty() && key.size() <= 80 &&
+                    std::all_of(key.begin(), key.end(), [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
+  return bare ? std::string(key) : in_quotes(key);
+}
+
+namespace rules {
+
+const TextRule& id() {
+  static const TextRule rule{std::string(kIdForm), [](std::string_view text, std::string&) { return is_id(text); }};
+  return rule;
+}
+
+const TextRule& free_text() {
+  static const TextRule rule{
+      "at most 256 bytes of text without control characters",
+      [](std::string_view text, std::string&) { return text.size() <= 256 && !has_control(text); }};
+  return rule;
+}
+
+const TextRule& path() {
+  static const TextRule rule{"a path", [](std::string_view text, std::string&) {
+                               return !text.empty() && text.size() <= 4096 && !has_control(text);
+                             }};
+  return rule;
+}
+
+const TextRule& host() {
+  static const TextRule rule{"a host name, an IPv4 address or an IPv6 address in brackets, without scheme and port",
+                             [](std::string_view text, std::string&) { return is_host(text); }};
+  return rule;
+}
+
+const TextRule& url() {
+  static const TextRule rule{"a URL that begins with http:// or https://", is_url};
+  return rule;
+}
+
+const TextRule& country() {
+  static const TextRule rule{"two capital letters such as RU", [](std::string_view text, std::string&) {
+                               return text.size() == 2 && std::all_of(text.begin(), text.end(),
+                                                                      [](char c) { return c >= 'A' && c <= 'Z'; });
+                             }};
+  return rule;
+}
+
+const TextRule& forbid() {
+  static const TextRule rule{"CLIENT>NODE, each two capital letters or *, such as RU>US",
+                             [](std::string_view text, std::string&) { return place::parse_forbid(text).has_value(); }};
+  return rule;
+}
+
+const TextRule& cidr() {
+  static const TextRule rule{
+      "a network such as 10.1.0.0/16 or 2001:db8::/32",
+      [](std::string_view text, std::string& why) { return Cidr::parse(text, &why).has_value(); }};
+  return rule;
+}
+
+const TextRule& sha256() {
+  // Whoever puts the token itself here by mistake must not find it in a log.
+  static const TextRule rule{"64 hex digits, the SHA-256 of the token",
+                             [](std::string_view text, std::string&) { return text.size() == 64 && from_hex(text); },
+                             true};
+  return rule;
+}
+
+const TextRule& format() {
+  static const TextRule rule = one_of({balance::kFormatNames.begin(), balance::kFormatNames.end()});
+  return rule;
+}
+
+const TextRule& policy() {
+  static const TextRule rule = or_empty(one_of({"affinity", "weighted", "least_loaded", "nearest"}));
+  return rule;
+}
+
+TextRule one_of(std::vector<std::string> names) {
+  std::string expected = fmt::format("one of {}", fmt::join(names, ", "));
+  return {std::move(expected), [names = std::move(names)](std::string_view text, std::string&) {
+            return std::find(names.begin(), names.end(), text) != names.end();
+          }};
+}
+
+TextRule or_empty(TextRule rule) {
+  rule.expected += " or \"\"";
+  rule.accepts = [accepts = std::move(rule.accepts)](std::string_view text, std::string& why) {
+    return text.empty() || accepts(text, why);
+  };
+  return rule;
+}
+
+}  // namespace rules
+}  // namespace geo::io
