@@ -1,0 +1,185 @@
+#include "geo/place.h"
+
+#include <gtest/gtest.h>
+
+#include "scene.h"
+
+namespace geo::place {
+namespace {
+
+using scene::group;
+using scene::network;
+using scene::node;
+
+Location at(std::string country, std::string iso = {}, std::string region = {}, std::string city = {},
+            std::optional<Coordinates> coordinates = {}) {
+  return {std::move(country), std::move(iso), std::move(region), std::move(city), coordinates};
+}
+
+struct Map {
+  explicit Map(Rows rows, bool nearest = true) : topology(std::move(rows), nearest) {}
+  // "group by how"
+  std::string of(const Location& location, const char* address = nullptr, std::string_view partner = "default") const {
+    const auto ip = address ? Ip::parse(address) : std::nullopt;
+    const Grouped grouped = topology.group_of(ip ? &*ip : nullptr, location, topology.find_partner(partner));
+    return (grouped.group == kNone ? "-" : topology.group(grouped.group).id) + " by " + std::string(name_of(grouped.by));
+  }
+  Topology topology;
+};
+
+Rows rows_with_places() {
+  Rows rows = scene::small_map();
+  rows.groups.push_back(group("city"));
+  rows.groups.push_back(group("region"));
+  rows.groups.push_back(group("country"));
+  rows.places = {{"RU", "MOW", "Москва", "city"}, {"RU", "Tver Oblast", "", "region"}, {"RU", "", "", "country"},
+                 {"RU", "", "Sochi", "city"}};
+  return rows;
+}
+
+TEST(GroupOf, TheMostExactPlaceWins) {
+  const Map map(rows_with_places());
+  EXPECT_EQ(map.of(at("RU", "MOW", "Moscow", "Москва")), "city by city");
+  EXPECT_EQ(map.of(at("RU", "TVE", "Tver Oblast", "Tver")), "region by region");
+  EXPECT_EQ(map.of(at("RU", "KDA", "Krasnodar", "Sochi")), "city by city");
+  EXPECT_EQ(map.of(at("RU", "MOW", "Moscow", "Zelenograd")), "country by country");
+  EXPECT_EQ(map.of(at("RU")), "country by country");
+  EXPECT_EQ(map.of(at("DE")), "eu by default");
+}
+
+TEST(GroupOf, ANetworkGoesBeforeAPlace) {
+  const Map map(rows_with_places());
+  EXPECT_EQ(map.of(at("RU", "MOW", "Moscow", "Москва"), "10.1.2.3"), "ru-msk by network");
+  EXPECT_EQ(map.of(at("RU", "MOW", "Moscow", "Москва"), "10.2.2.3"), "city by city");
+}
+
+TEST(GroupOf, TheLongestNetworkDecidesEvenWithoutAGroup) {
+  Rows rows = rows_with_places();
+  rows.networks.push_back(network("10.1.5.0/24", "", at("RU", "TVE", "Tver Oblast")));
+  const Map map(rows);
+  EXPECT_EQ(map.of(at("RU", "TVE", "Tver Oblast"), "10.1.5.1"), "region by region");
+}
+
+TEST(GroupOf, NearestByCoordinatesUnlessSwitchedOff) {
+  EXPECT_EQ(Map(scene::small_map()).of(at("FI", "", "", "", Coordinates{60.17, 24.94})), "ru-spb by nearest");
+  EXPECT_EQ(Map(scene::small_map(), false).of(at("FI", "", "", "", Coordinates{60.17, 24.94})), "eu by default");
+}
+
+TEST(GroupOf, NowhereWithoutADefaultGroup) {
+  Rows rows = scene::small_map();
+  rows.partners.clear();
+  EXPECT_EQ(Map(rows).of(at("")), "- by nowhere");
+}
+
+TEST(PartnerOfHost, IgnoresPortCaseAndRootDot) {
+  Rows rows = scene::small_map();
+  Partner acme;
+  acme.id = "acme";
+  acme.hosts = {"Video.Acme.example", "[2001:db8::1]"};
+  rows.partners.push_back(acme);
+  const Topology topology(rows);
+  const auto partner = [&](std::string_view host) { return topology.partner(topology.partner_of_host(host)).id; };
+  EXPECT_EQ(partner("video.acme.example"), "acme");
+  EXPECT_EQ(partner("VIDEO.acme.EXAMPLE:8080"), "acme");
+  EXPECT_EQ(partner("video.acme.example."), "acme");
+  EXPECT_EQ(partner("[2001:db8::1]:80"), "acme");
+  EXPECT_EQ(partner("[2001:db8::1]"), "acme");
+  EXPECT_EQ(partner("other.example"), "default");
+  EXPECT_EQ(partner(""), "default");
+  EXPECT_EQ(partner(std::string(5000, 'x')), "default");
+}
+
+TEST(NodeHost, IsKnownWithItsPortUnlessItIsTheDefault) {
+  Rows rows = scene::small_map();
+  rows.nodes[0].ports = {8443, 443, 0, 0};
+  const Topology topology(rows);
+  EXPECT_TRUE(topology.is_node_host("msk-1.example.com:8443"));
+  EXPECT_TRUE(topology.is_node_host("msk-1.example.com"));  // wss
+  EXPECT_TRUE(topology.is_node_host("msk-2.example.com"));
+  EXPECT_FALSE(topology.is_node_host("msk-2.example.com:443"));
+  EXPECT_FALSE(topology.is_node_host("elsewhere.example.com"));
+}
+
+TEST(NodeDefaults, ComeFromTheGroup) {
+  Rows rows = scene::small_map();
+  rows.nodes[1].country = "FI";
+  const Topology topology(rows);
+  EXPECT_EQ(topology.country_of(topology.find_node("msk-1")), "RU");
+  EXPECT_EQ(topology.country_of(topology.find_node("msk-2")), "FI");
+  EXPECT_EQ(topology.coordinates_of(topology.find_node("eu-1")), (Coordinates{50.11, 8.68}));
+}
+
+TEST(Distance, IsTheGreatCircle) {
+  EXPECT_NEAR(distance_km({55.75, 37.61}, {59.94, 30.31}), 634, 2);
+  EXPECT_NEAR(distance_km({0, 179.5}, {0, -179.5}), 111.2, 0.1);
+  EXPECT_EQ(distance_km({10, 10}, {10, 10}), 0);
+}
+
+TEST(ForbidText, IsTwoCountriesOrStars) {
+  EXPECT_EQ(parse_forbid("RU>US"), (Forbid{"RU", "US"}));
+  EXPECT_EQ(parse_forbid("*>US"), (Forbid{"*", "US"}));
+  for (const char* bad : {"", "RU", "RU>", ">US", "ru>us", "RUS>US", "RU->US", "RU>US>DE"}) EXPECT_FALSE(parse_forbid(bad)) << bad;
+}
+
+// ---- check() ----
+
+std::vector<std::string> faults_of(const Rows& rows) {
+  std::vector<std::string> out;
+  for (const RowFault& fault : check(rows))
+    out.push_back(fault.table + "[" + std::to_string(fault.row) + "]." + fault.key +
+                  (fault.item < 0 ? "" : "[" + std::to_string(fault.item) + "]") + ": " + fault.message);
+  return out;
+}
+using Texts = std::vector<std::string>;
+
+TEST(Check, FindsNothingInAGoodMap) { EXPECT_EQ(faults_of(scene::small_map()), Texts{}); }
+
+TEST(Check, ReportsADuplicateAtTheLaterRow) {
+  Rows rows = scene::small_map();
+  rows.nodes.push_back(rows.nodes[0]);
+  EXPECT_EQ(faults_of(rows), Texts{"nodes[4].id: \"msk-1\" is there already"});
+}
+
+TEST(Check, ReportsDanglingReferences) {
+  Rows rows = scene::small_map();
+  rows.nodes[0].group = "nowhere";
+  rows.nodes[1].partners = {"default", "acme"};
+  rows.nodes[2].patterns = {"streaming", "archive"};
+  rows.groups[0].fallback = {"ru-spb", "moon"};
+  rows.partners[0].default_group = "mars";
+  rows.places = {{"RU", "", "", "venus"}};
+  EXPECT_EQ(faults_of(rows), (Texts{"groups[0].fallback[1]: no group \"moon\"", "partners[0].default_group: no group \"mars\"",
+                                    "places[0].group: no group \"venus\"", "nodes[0].group: no group \"nowhere\"",
+                                    "nodes[1].partners[1]: no partner \"acme\"", "nodes[2].patterns[1]: no pattern \"archive\""}));
+}
+
+TEST(Check, ReportsOverlappingClaims) {
+  Rows rows = scene::small_map();
+  rows.networks.push_back(network("10.1.0.0/16", "eu"));
+  rows.places = {{"RU", "MOW", "", "ru-msk"}, {"RU", "MOW", "", "ru-spb"}};
+  Partner a, b;
+  a.id = "a", a.hosts = {"geo.example.com"};
+  b.id = "b", b.hosts = {"GEO.example.com"};
+  rows.partners.push_back(a);
+  rows.partners.push_back(b);
+  EXPECT_EQ(faults_of(rows), (Texts{"partners[2].hosts[0]: \"geo.example.com\" is claimed by partner \"a\" already",
+                                    "places[1].: RU/MOW/ is claimed already",
+                                    "networks[1].cidr: 10.1.0.0/16 is claimed already"}));
+}
+
+TEST(Check, RefusesFallingBackOnItself) {
+  Rows rows = scene::small_map();
+  rows.groups[1].fallback = {"ru-spb"};
+  EXPECT_EQ(faults_of(rows), Texts{"groups[1].fallback[0]: group \"ru-spb\" falls back on itself"});
+}
+
+TEST(Check, PassesOverRowsThatCouldNotBeRead) {
+  Rows rows = scene::small_map();
+  rows.nodes.push_back({});
+  rows.nodes.push_back({});
+  rows.groups.push_back({});
+  EXPECT_EQ(faults_of(rows), Texts{});
+}
+
+}  // namespace
+}  // namespace geo::place

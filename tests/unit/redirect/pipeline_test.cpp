@@ -1,0 +1,232 @@
+#include <gtest/gtest.h>
+
+#include "allocations.h"
+#include "geo/base/text.h"
+#include "geo/redirect.h"
+#include "scene.h"
+
+namespace geo::redirect {
+namespace {
+
+using scene::kNow;
+
+// Answers nothing to whoever may not wait.
+struct SlowProvider final : resolve::Provider {
+  std::string_view name() const override { return "slow"; }
+  Polled<resolve::Located> locate(const resolve::Query& query) const override {
+    if (!query.wait.allowed()) return std::nullopt;
+    return resolve::Located{std::make_shared<const place::Location>(place::Location{"RU", {}, {}, {}, {{59.9, 30.3}}}), "slow"};
+  }
+};
+
+template <class T>
+std::shared_ptr<const T> lend(const T& row) {
+  return {std::shared_ptr<void>(), &row};
+}
+
+struct World {
+  explicit World(place::Rows rows = scene::small_map()) {
+    auto topology = std::make_shared<place::Topology>(std::move(rows));
+    snapshot.topology = topology;
+    snapshot.balancer = std::make_shared<balance::Balancer>(topology, balance::Settings{});
+    providers.push_back(std::make_unique<resolve::Networks>());
+    snapshot.authorizer = std::make_shared<auth::Rules>(store);
+    snapshot.billing = store;
+    snapshot.devices = store;
+    std::vector<sign::Key> keys;
+    keys.push_back(scene::key("k1"));
+    snapshot.keys = std::make_shared<sign::Keyring>(std::move(keys), "k1");
+    request.client_ip = *Ip::parse("10.1.2.3");
+    request.host = "geo.example.com";
+    request.server = "100-abcdef";
+    request.camera = "0";
+    request.token = "T-1";
+    request.now = kNow;
+  }
+  // The code; "would block" where nothing was decided.
+  std::string run(Wait wait = Wait::never()) {
+    if (!snapshot.resolver) snapshot.resolver = std::make_shared<resolve::Resolver>(std::move(providers));
+    if (!decide(request, snapshot, states, wait, clock, decision, &trace)) return "would block";
+    return decision.ok() ? "redirect" : std::string(name_of(decision.denial->code));
+  }
+  std::string steps() const {
+    std::string out;
+    for (const TraceStep& step : trace.steps) out += (out.empty() ? "" : " ") + std::string(name_of(step.step));
+    return out;
+  }
+
+  std::shared_ptr<scene::MemoryStore> store = scene::happy_store();
+  std::vector<std::unique_ptr<const resolve::Provider>> providers;
+  Snapshot snapshot;
+  balance::States states;
+  scene::StoppedClock clock;
+  Request request;
+  Decision decision;
+  Trace trace;
+};
+
+TEST(Pipeline, WalksTheStepsInOrder) {
+  World world;
+  EXPECT_EQ(world.run(), "redirect");
+  EXPECT_EQ(world.steps(), "locate group select authorize bill inspect sign");
+  EXPECT_TRUE(world.decision.location.starts_with("https://msk-"));
+  EXPECT_NE(world.decision.location.find("/flv?server=100-abcdef&camera=0&token=T-1&exp="), std::string::npos);
+  EXPECT_EQ(world.decision.located_by, "networks");
+  EXPECT_EQ(world.decision.owner, "user/u1");
+  EXPECT_EQ(world.decision.expires_at_s, std::chrono::floor<std::chrono::seconds>(kNow).time_since_epoch().count() + 300);
+}
+
+TEST(Pipeline, AnUnknownAddressGoesToThePartnersDefaultGroup) {
+  World world;
+  world.request.client_ip = *Ip::parse("8.8.8.8");
+  EXPECT_EQ(world.run(), "redirect");
+  EXPECT_TRUE(world.decision.location.starts_with("https://eu-1."));
+  EXPECT_EQ(world.decision.located_by, "default");
+  EXPECT_TRUE(world.decision.degraded);
+}
+
+TEST(Pipeline, EachStepRefusesInItsTurn) {
+  const auto broken = [](auto change) {
+    World world;
+    change(world);
+    const std::string code = world.run();
+    return code + " after " + world.steps();
+  };
+  EXPECT_EQ(broken([](World& w) { w.request.token = "T-2"; }), "token_unknown after locate group select authorize");
+  EXPECT_EQ(broken([](World& w) { w.store->users[0].blocked = true; }), "payment_required after locate group select authorize bill");
+  EXPECT_EQ(broken([](World& w) { w.store->cameras[0].online = false; }),
+            "offline after locate group select authorize bill inspect");
+}
+
+place::Rows map_without_nodes() {
+  place::Rows rows = scene::small_map();
+  for (place::Node& node : rows.nodes) node.admin = place::Admin::offline;
+  return rows;
+}
+
+TEST(Pipeline, AClientWithoutARightLearnsNothingAboutNodes) {
+  World world(map_without_nodes());
+  world.request.token = "T-2";
+  EXPECT_EQ(world.run(), "token_unknown");
+  World blocked(map_without_nodes());
+  blocked.store->users[0].blocked = true;
+  EXPECT_EQ(blocked.run(), "payment_required");
+  World allowed(map_without_nodes());
+  EXPECT_EQ(allowed.run(), "no_node");
+  EXPECT_EQ(allowed.steps(), "locate group select authorize bill");  // nor about cameras
+}
+
+TEST(Pipeline, NeverWaitsInTheLoopAndTheSecondRunAnswers) {
+  World slow_store;
+  slow_store.store->blocking = true;
+  EXPECT_EQ(slow_store.run(Wait::never()), "would block");
+  EXPECT_EQ(slow_store.run(Wait::until(MonotonicTime{} + std::chrono::seconds(1))), "redirect");
+
+  World slow_resolver;
+  slow_resolver.providers.insert(slow_resolver.providers.begin(), std::make_unique<SlowProvider>());
+  slow_resolver.request.client_ip = *Ip::parse("8.8.8.8");
+  EXPECT_EQ(slow_resolver.run(Wait::never()), "would block");
+  EXPECT_EQ(slow_resolver.run(Wait::until(MonotonicTime{} + std::chrono::seconds(1))), "redirect");
+  EXPECT_TRUE(slow_resolver.decision.location.starts_with("https://spb-1."));  // nearest
+}
+
+TEST(Pipeline, AStoreThatIsAwayIsNoRefusalOfTheClient) {
+  World world;
+  world.store->down = true;
+  EXPECT_EQ(world.run(), "upstream_unavailable");
+}
+
+TEST(Pipeline, TheUrlKeepsTheTokenOrDropsItAndBindsTheClient) {
+  World world;
+  world.snapshot.options.token_in_url = false;
+  world.snapshot.options.bind_client_ip = true;
+  const sign::Parameter passed{"lang", "ru"};
+  world.request.passed = {passed};
+  EXPECT_EQ(world.run(), "redirect");
+  EXPECT_NE(world.decision.location.find("?server=100-abcdef&camera=0&lang=ru&cip=10.1.2.3&exp="), std::string::npos);
+}
+
+TEST(Pipeline, ThePlaceStandsInForTheAddress) {
+  World world;
+  world.request.place = place::Location{"RU", {}, {}, {}, {{59.9, 30.3}}};
+  EXPECT_EQ(world.run(), "redirect");  // 10.1.2.3 would be Moscow
+  EXPECT_TRUE(world.decision.location.starts_with("https://spb-1."));
+}
+
+TEST(Pipeline, JsonHasAlternatesEachSigned) {
+  World world;
+  world.request.wants_json = true;
+  EXPECT_EQ(world.run(), "redirect");
+  ASSERT_EQ(world.decision.alternate_locations.size(), 2U);
+  EXPECT_TRUE(world.decision.alternate_locations[1].starts_with("https://spb-1."));
+  for (const std::string& location : world.decision.alternate_locations) EXPECT_NE(location.find("&sig="), std::string::npos);
+  std::string json;
+  append_json(json, world.request, world.snapshot, world.decision);
+  EXPECT_TRUE(json.starts_with(R"({"location":"https://msk-)")) << json;
+  EXPECT_NE(json.find(R"("group":"ru-msk","pattern":"streaming","format":"flv","expires_at":"2026-06-01T12:05:00Z","alternates":[")"),
+            std::string::npos) << json;
+}
+
+TEST(Pipeline, ThePortStandsInTheUrlUnlessItIsTheDefault) {
+  place::Rows rows = scene::small_map();
+  rows.nodes[0].ports = rows.nodes[1].ports = {8443, 8443, 0, 0};
+  World world(rows);
+  EXPECT_EQ(world.run(), "redirect");
+  EXPECT_NE(world.decision.location.find(".example.com:8443/flv?"), std::string::npos);
+}
+
+TEST(Pipeline, AllocatesNothingOnTheWarmPath) {
+  World world;
+  // a store that owns nothing, as the one in files: the double would allocate its answers
+  struct Fixed final : auth::Authorizer, billing::Store, devices::Store {
+    auth::Token token{{}, {"user", "u1"}, {}};
+    billing::User u{"u1", "home", {}, false};
+    billing::Tariff t{"home", {"flv"}, 4};
+    devices::Server s{"100-abcdef", "", true, "", "user", "u1"};
+    devices::Camera c{"100-abcdef", "0", true, {"flv"}};
+    Polled<auth::Right> authorize(const auth::Query&, WallTime, Wait) const override { return auth::Right{lend(token)}; }
+    Polled<std::shared_ptr<const billing::User>> user(std::string_view, Wait) const override { return lend(u); }
+    Polled<std::shared_ptr<const billing::Tariff>> tariff(std::string_view, Wait) const override { return lend(t); }
+    Polled<std::shared_ptr<const billing::Usage>> usage(std::string_view, Wait) const override { return std::shared_ptr<const billing::Usage>(); }
+    Polled<std::shared_ptr<const devices::Server>> server(std::string_view, Wait) const override { return lend(s); }
+    Polled<std::shared_ptr<const devices::Camera>> camera(std::string_view, std::string_view, Wait) const override { return lend(c); }
+  };
+  const auto fixed = std::make_shared<Fixed>();
+  world.snapshot.authorizer = fixed;
+  world.snapshot.billing = fixed;
+  world.snapshot.devices = fixed;
+  ASSERT_EQ(world.run(), "redirect");
+  for (int i = 0; i < 3; ++i) decide(world.request, world.snapshot, world.states, Wait::never(), world.clock, world.decision);
+  const std::size_t before = test::allocations();
+  ASSERT_TRUE(decide(world.request, world.snapshot, world.states, Wait::never(), world.clock, world.decision));
+  EXPECT_EQ(test::allocations() - before, 0U);
+  EXPECT_TRUE(world.decision.ok());
+}
+
+TEST(TraceJson, HasTheContractsKeys) {
+  World world;
+  EXPECT_EQ(world.run(), "redirect");
+  std::string json;
+  append_json(json, world.trace, world.snapshot, world.decision);
+  EXPECT_TRUE(json.starts_with(R"({"client_ip":"10.1.2.3","steps":[{"step":"locate","result":{"country_code":null,)")) << json;
+  EXPECT_NE(json.find(R"("source":"networks","cached":false,"duration_us":0)"), std::string::npos) << json;
+  EXPECT_NE(json.find(R"("candidates":[{"node":"msk-1","group":"ru-msk",)"), std::string::npos) << json;
+  EXPECT_NE(json.find(R"("refused":"not_first")"), std::string::npos) << json;
+  EXPECT_NE(json.find(R"("chosen":true)"), std::string::npos) << json;
+  EXPECT_NE(json.find(R"("code":"redirect","location":"https://)"), std::string::npos) << json;
+  world.request.token = "T-2";
+  world.run();
+  json.clear();
+  append_json(json, world.trace, world.snapshot, world.decision);
+  EXPECT_NE(json.find(R"("code":"token_unknown","detail":)"), std::string::npos) << json;
+  EXPECT_EQ(json.find("T-2"), std::string::npos);
+}
+
+TEST(ProblemJson, IsAsRfc9457) {
+  std::string json;
+  append_problem(json, {ErrorCode::offline, "the camera is offline"}, "r-1");
+  EXPECT_EQ(json, R"({"title":"Offline","status":409,"code":"offline","detail":"the camera is offline","request_id":"r-1"})");
+}
+
+}  // namespace
+}  // namespace geo::redirect
