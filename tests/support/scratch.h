@@ -24,8 +24,13 @@ class Scratch {
 
   std::filesystem::path operator/(std::string_view name) const { return std::filesystem::path(path_) / name; }
 
-  // Overwrites in place: the same inode, as `cat new > file` would.
+  // A new file under that name.
   std::filesystem::path write(std::string_view name, std::string_view bytes) const {
+    std::filesystem::remove(*this / name);
+    return overwrite(name, bytes);
+  }
+  // In place: the same inode, as `cat new > file` does it.
+  std::filesystem::path overwrite(std::string_view name, std::string_view bytes) const {
     const std::filesystem::path file = *this / name;
     std::ofstream out(file, std::ios::binary | std::ios::trunc);
     out << bytes << std::flush;

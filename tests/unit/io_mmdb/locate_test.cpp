@@ -251,9 +251,9 @@ TEST_F(MaxMindLocate, StaysWhatItWasWhenTheFileIsOverwrittenInPlace) {
     for (int i = 0; i < 256; ++i)
       EXPECT_EQ(where(*provider, ("198.18." + std::to_string(i) + ".1").c_str()).city, "City " + std::to_string(i));
   };
-  scratch_.write("city.mmdb", std::string(writer.bytes().size(), '\xff'));
+  scratch_.overwrite("city.mmdb", std::string(writer.bytes().size(), '\xff'));
   expect_all();
-  scratch_.write("city.mmdb", "");
+  scratch_.overwrite("city.mmdb", "");
   expect_all();
   std::filesystem::remove(scratch_ / "city.mmdb");
   expect_all();

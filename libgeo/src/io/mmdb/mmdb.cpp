@@ -74,7 +74,7 @@ Outcome<Descriptor> sealed_copy(const std::filesystem::path& path) {
   Descriptor to(memfd_create("geo-mmdb", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (to.get() < 0) return system_error("cannot be copied into memory");
 
-  std::vector<char> buffer(1 << 20);
+  std::vector<char> buffer(64 * 1024);
   std::uint64_t copied = 0;
   for (;;) {
     const ssize_t got = read(from.get(), buffer.data(), buffer.size());
