@@ -88,15 +88,19 @@ void contradictions(const Config& config, Origins& origins) {
 }
 
 void not_built_yet(const Config& config, Origins& origins) {
-  const auto refuse_if = [&](bool used, std::string_view key, std::ptrdiff_t item = -1) {
-    if (used) origins.fault(key, key, "is not part of this version", item);
+  const auto refuse_if = [&](bool used, std::string_view key) {
+    if (used) origins.fault(key, key, "is not part of this version");
   };
-  refuse_if(config.store.kind == "mongodb", "store.kind");
+  const auto refuse_value_if = [&](bool used, std::string_view key, std::string_view value, std::ptrdiff_t item = -1) {
+    if (used) origins.fault(key, key, fmt::format("{} is not part of this version", io::in_quotes(value)), item);
+  };
+  refuse_value_if(config.store.kind == "mongodb", "store.kind", "mongodb");
   refuse_if(!config.resolver.url.empty(), "resolver.url");
   refuse_if(!config.resolver.remote.url.empty(), "resolver.remote.url");
   for (std::size_t i = 0; i < config.resolver.providers.size(); ++i) {
     const std::string& provider = config.resolver.providers[i];
-    refuse_if(provider == "ip-api" || provider == "remote", "resolver.providers", static_cast<std::ptrdiff_t>(i));
+    refuse_value_if(provider == "ip-api" || provider == "remote", "resolver.providers", provider,
+                    static_cast<std::ptrdiff_t>(i));
   }
   refuse_if(!config.auth.url.empty(), "auth.url");
   refuse_if(!config.listen.resolver.empty(), "listen.resolver");

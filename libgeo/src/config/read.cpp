@@ -129,7 +129,9 @@ std::string set_from_variable(const Key& key, const std::string& value, Config& 
   struct Into {
     const Key& key;
     const std::string& value;
-    std::string expected() const { return fmt::format("expected {}, found {}", key.type(), io::in_quotes(value)); }
+    std::string expected(std::string_view article) const {
+      return fmt::format("expected {}{}, found {}", article, key.type(), io::in_quotes(value));
+    }
 
     std::string operator()(std::string* to) const {
       std::string why;
@@ -140,20 +142,20 @@ std::string set_from_variable(const Key& key, const std::string& value, Config& 
       return {};
     }
     std::string operator()(bool* to) const {
-      if (value != "true" && value != "false") return expected();
+      if (value != "true" && value != "false") return expected("");
       *to = value == "true";
       return {};
     }
     std::string operator()(std::int64_t* to) const {
       std::int64_t number = 0;
-      if (!parse_number(value, number) || number < key.min || number > key.max) return expected();
+      if (!parse_number(value, number) || number < key.min || number > key.max) return expected("an ");
       *to = number;
       return {};
     }
     std::string operator()(double* to) const {
       double number = 0;
       const auto min = static_cast<double>(key.min), max = static_cast<double>(key.max);
-      if (!parse_number(value, number) || !(number >= min && number <= max)) return expected();
+      if (!parse_number(value, number) || !(number >= min && number <= max)) return expected("a ");
       *to = number;
       return {};
     }
