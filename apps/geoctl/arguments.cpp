@@ -17,13 +17,14 @@ CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vecto
   return command.add_option(name, values, description)->allow_extra_args(false);
 }
 
-void CameraArguments::add_to(CLI::App& command, bool required) {
+void CameraArguments::add_to(CLI::App& command) {
   server_option = command.add_option("--server", server, "The camera's server (UIN)")->option_text("UIN");
   camera_option = command.add_option("--camera", camera, "The camera's id on that server")->option_text("ID");
-  if (required) {
-    server_option->required();
-    camera_option->required();
-  }
+}
+
+void CameraArguments::ask(Asked& asked) const {
+  asked.add("server", server, *server_option);
+  asked.add("camera", camera, *camera_option);
 }
 
 void TokenArguments::add_to(CLI::App& command) {
@@ -54,6 +55,10 @@ void Asked::add(std::string_view name, std::string_view value) {
   geo::append_percent_encoded(query, value);
 }
 
+void Asked::add(std::string_view name, std::string_view value, const CLI::Option& option) {
+  if (option.count() > 0) add(name, value);
+}
+
 geo::Result<void> Asked::parse() {
   geo::redirect::RawRequest raw;
   raw.path = "/stream";
@@ -61,9 +66,9 @@ geo::Result<void> Asked::parse() {
   return geo::redirect::parse_request(raw, {}, request);
 }
 
-geo::Result<geo::Ip> ip_of(std::string_view name, std::string_view text) {
+geo::Result<geo::Ip> ip_of(std::string_view text) {
   if (const auto ip = geo::Ip::parse(text)) return *ip;
-  return deny(ErrorCode::bad_request, fmt::format("{}: \"{}\" is not an IP address", name, text));
+  return deny(ErrorCode::bad_request, fmt::format("ip: \"{}\" is not an IP address", text));
 }
 
 geo::Result<geo::WallTime> time_of(std::string_view text) {

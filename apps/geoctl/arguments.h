@@ -20,11 +20,24 @@ namespace geoctl {
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                           const std::string& description);
 
-// --server and --camera. `given` tells an empty text from none.
+// A geo::redirect::Request and the text its views point into.
+struct Asked {
+  std::string query;
+  geo::redirect::Request request;
+
+  // Arguments as the query of `/stream`: a name and its value, percent-encoded. An option that was not given is left
+  // out.
+  void add(std::string_view name, std::string_view value);
+  void add(std::string_view name, std::string_view value, const CLI::Option& option);
+  geo::Result<void> parse();
+};
+
+// --server and --camera. The checks of a request tell which one is missing.
 struct CameraArguments {
   std::string server, camera;
   CLI::Option *server_option = nullptr, *camera_option = nullptr;
-  void add_to(CLI::App& command, bool required);
+  void add_to(CLI::App& command);
+  void ask(Asked& asked) const;
 };
 
 // --token, --token-file or GEOCTL_TOKEN: where the shell's history and the process list shall not see it.
@@ -36,17 +49,7 @@ struct TokenArguments {
   geo::Result<std::optional<std::string>> value() const;
 };
 
-// A geo::redirect::Request and the text its views point into.
-struct Asked {
-  std::string query;
-  geo::redirect::Request request;
-
-  // Arguments as the query of `/stream`: a name and its value, percent-encoded.
-  void add(std::string_view name, std::string_view value);
-  geo::Result<void> parse();
-};
-
-geo::Result<geo::Ip> ip_of(std::string_view name, std::string_view text);
+geo::Result<geo::Ip> ip_of(std::string_view text);
 geo::Result<geo::WallTime> time_of(std::string_view text);
 // Those who name a partner or a node must name one that is there.
 geo::Result<void> check_partner(const geo::compose::World& world, std::string_view partner);

@@ -19,8 +19,7 @@ struct Arguments {
 int run_check(Session& session, const Arguments& arguments) {
   Output& output = session.output;
   Asked asked;
-  asked.add("server", arguments.camera.server);
-  asked.add("camera", arguments.camera.camera);
+  arguments.camera.ask(asked);
   asked.add("format", arguments.format);
   asked.add("access_token", "-");  // billing asks for none, the checks of a request do
   if (const auto parsed = asked.parse(); !parsed) return output.refuse(parsed.error());
@@ -66,7 +65,7 @@ void add_billing(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* check = billing->add_subcommand("check", "Is a camera within the limits of a user's tariff?");
   check->add_option("USER", arguments->user, "The user's id")->required()->option_text(" ");
-  arguments->camera.add_to(*check, true);
+  arguments->camera.add_to(*check);
   check->add_option("--format", arguments->format, "flv (the default), hls or ws-fmp4")->option_text("FORMAT");
   check->footer(
       "Examples:\n"

@@ -11,6 +11,7 @@ namespace geoctl {
 namespace {
 
 using geo::balance::Refused;
+using geo::place::GroupedBy;
 using geo::redirect::Step;
 using geo::redirect::TraceStep;
 
@@ -137,8 +138,8 @@ std::string describe_group(const Members& found) {
   const std::string partner = fmt::format("of partner {}", found["partner"]);
   if (group.empty())
     return fmt::format("none: no place leads to one, and {} has no default {}", found["partner"], partner);
-  if (by == "partner_default") return fmt::format("{}, the default group {}", group, partner);
-  if (by == "nearest") return fmt::format("{}, the nearest, {}", group, partner);
+  if (by == name_of(GroupedBy::partner_default)) return fmt::format("{}, the default group {}", group, partner);
+  if (by == name_of(GroupedBy::nearest)) return fmt::format("{}, the nearest, {}", group, partner);
   return fmt::format("{}, by {}, {}", group, by, partner);
 }
 
@@ -186,12 +187,15 @@ std::string describe(const TraceStep& step) {
 
 class Explanation {
  public:
-  Explanation(const Stream& stream, const geo::redirect::Trace& trace, const geo::redirect::Snapshot& snapshot,
-              const geo::redirect::Decision& decision)
-      : stream_(stream), trace_(trace), topology_(*snapshot.topology), decision_(decision) {}
+  Explanation(const Stream& stream, const geo::redirect::Trace& trace, const geo::place::Topology& topology)
+      : stream_(stream), trace_(trace), topology_(topology) {}
 
   std::string write(const std::string& title) {
     out_ = stream_.bold(title) + "\n\n";
+    for (const TraceStep& step : trace_.steps) {
+      const Line line = line_of(step);
+      text_width_ = std::max(text_width_, width(line.code) + width(line.text));
+    }
     int number = 0;
     for (const TraceStep& step : trace_.steps) {
       write_step(++number, step);
@@ -203,22 +207,30 @@ class Explanation {
  private:
   static constexpr std::string_view kIndent = "                ";
 
-  void write_step(int number, const TraceStep& step) {
-    std::string text;
+  struct Line {
+    std::string code, text, note;  // code: of a denial
+  };
+  static Line line_of(const TraceStep& step) {
+    Line line;
     if (step.denial) {
-      // an address nobody knows is no refusal: the default group serves
-      const std::string code(name_of(step.denial->code));
-      const bool refused = step.step != Step::locate;
-      text = (refused ? stream_.red(code) : code) + ": " + printable(step.denial->detail);
+      line.code = name_of(step.denial->code);
+      line.text = ": " + printable(step.denial->detail);
     } else {
-      text = printable(describe(step));
+      line.text = printable(describe(step));
     }
-    std::string note = step.source;
-    if (step.cached) note += ", cached";
+    line.note = step.source;
+    if (step.cached) line.note += ", cached";
     const double microseconds = static_cast<double>(step.duration.count()) / 1000;
-    note += fmt::format("{}{:.1f} us", note.empty() ? "" : ", ", microseconds);
-    out_ += fmt::format("  {}  {}  {}  {}\n", number, stream_.bold(padded(name_of(step.step), 9)), text,
-                        stream_.dim("[" + note + "]"));
+    line.note += fmt::format("{}{:.1f} us", line.note.empty() ? "" : ", ", microseconds);
+    return line;
+  }
+
+  void write_step(int number, const TraceStep& step) {
+    const Line line = line_of(step);
+    // an address nobody knows is no refusal: the default group serves
+    const std::string code = step.step == Step::locate ? line.code : stream_.red(line.code);
+    out_ += fmt::format("  {}  {}  {}{}  {}\n", number, stream_.bold(padded(name_of(step.step), 9)), code,
+                        padded(line.text, text_width_ - width(line.code)), stream_.dim("[" + line.note + "]"));
   }
 
   void write_candidates() {
@@ -243,15 +255,15 @@ class Explanation {
   const Stream& stream_;
   const geo::redirect::Trace& trace_;
   const geo::place::Topology& topology_;
-  const geo::redirect::Decision& decision_;
+  std::size_t text_width_ = 0;
   std::string out_;
 };
 
 }  // namespace
 
 std::string explanation(const Stream& stream, const std::string& title, const geo::redirect::Trace& trace,
-                        const geo::redirect::Snapshot& snapshot, const geo::redirect::Decision& decision) {
-  return Explanation(stream, trace, snapshot, decision).write(title);
+                        const geo::place::Topology& topology) {
+  return Explanation(stream, trace, topology).write(title);
 }
 
 }  // namespace geoctl

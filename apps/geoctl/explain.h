@@ -10,6 +10,6 @@ namespace geoctl {
 
 // title: who asks for what, one line.
 std::string explanation(const Stream& stream, const std::string& title, const geo::redirect::Trace& trace,
-                        const geo::redirect::Snapshot& snapshot, const geo::redirect::Decision& decision);
+                        const geo::place::Topology& topology);
 
 }  // namespace geoctl

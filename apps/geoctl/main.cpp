@@ -38,25 +38,33 @@ const CLI::App& deepest(const CLI::App& app) {
   return parsed.empty() ? app : deepest(*parsed.front());
 }
 
+// "token check"; empty for geoctl itself.
+std::string name_of(const CLI::App& command) {
+  if (command.get_parent() == nullptr) return {};
+  const std::string parent = name_of(*command.get_parent());
+  return parent.empty() ? command.get_name() : parent + " " + command.get_name();
+}
+
 // What was not expected, by name. A stray word inside a command may be a token: it is not repeated.
 std::string describe_extras(const CLI::App& app) {
-  const CLI::App& command = deepest(app);
-  std::string words;
   for (const std::string& extra : app.remaining(true)) {
     if (extra.starts_with("--") && extra.size() > 2) return "no option " + extra.substr(0, extra.find('='));
     if (extra.starts_with("-") && extra.size() > 1) return "no option " + extra.substr(0, 2);
-    if (words.empty()) words = extra;
+    if (!deepest(app).get_subcommands({}).empty()) return fmt::format("no command \"{}\"", extra);
   }
-  if (!command.get_subcommands({}).empty()) return fmt::format("no command \"{}\"", words);
   return "more arguments than it takes";
 }
 
 std::string describe(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = deepest(app);
   const bool needs_command = !command.get_subcommands({}).empty();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) return describe_extras(app);
-  if (needs_command && app.remaining_size(true) > 0) return describe_extras(app);
+  if (app.remaining_size(true) > 0) return describe_extras(app);
   if (needs_command && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return "name a command";
+  // "--ip: At Most 1 required but received 2", "--ip: 1 required TEXT missing"
+  const std::string_view what = error.what();
+  const std::string_view option = what.substr(0, what.find(':'));
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr)
+    return fmt::format("{}: {}", option, what.find("At Most") == std::string::npos ? "needs a value" : "given twice");
   return error.what();
 }
 
@@ -99,10 +107,10 @@ int run(int argc, char** argv, geoctl::Session& session) {
   } catch (const CLI::Success& wanted) {
     return app.exit(wanted);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    const CLI::App& command = deepest(app);
-    const std::string name = command.get_parent() == nullptr ? "geoctl" : command.get_display_name();
+    const std::string name = name_of(deepest(app));
     return session.output.refuse(
-        Denial{ErrorCode::bad_request, fmt::format("{}: {}; see geoctl --help", name, describe(app, error))});
+        Denial{ErrorCode::bad_request,
+               fmt::format("{}; see geoctl{}{} --help", describe(app, error), name.empty() ? "" : " ", name)});
   }
   return session.run();
 }
@@ -122,7 +130,8 @@ int main(int argc, char** argv) {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     session.output.json = false;
     return session.output.refuse(
-        Denial{ErrorCode::internal, "standard output: " + std::generic_category().message(errno)});
+        Denial{ErrorCode::internal,
+               "standard output: " + (errno == 0 ? "cannot be written" : std::generic_category().message(errno))});
   }
   return exit_status;
 }

@@ -15,7 +15,7 @@ struct Arguments {
   std::string ip, partner, format = "flv", exclude, at;
   CameraArguments camera;
   TokenArguments token;
-  CLI::Option *exclude_option = nullptr, *at_option = nullptr;
+  CLI::Option *ip_option = nullptr, *exclude_option = nullptr, *at_option = nullptr;
   std::vector<std::string> down;
   bool explain = false;
 };
@@ -23,12 +23,12 @@ struct Arguments {
 geo::Result<void> ask(const Arguments& arguments, Asked& asked) {
   const auto token = arguments.token.value();
   if (!token) return tl::unexpected(token.error());
-  asked.add("server", arguments.camera.server);
-  asked.add("camera", arguments.camera.camera);
+  arguments.camera.ask(asked);
   asked.add("format", arguments.format);
-  if (arguments.exclude_option->count() > 0) asked.add("exclude", arguments.exclude);
+  asked.add("exclude", arguments.exclude, *arguments.exclude_option);
   if (*token) asked.add("access_token", **token);
-  const auto ip = ip_of("ip", arguments.ip);
+  if (arguments.ip_option->count() == 0) return geo::deny(geo::ErrorCode::bad_request, "ip: missing");
+  const auto ip = ip_of(arguments.ip);
   if (!ip) return tl::unexpected(ip.error());
   const auto at = arguments.at_option->count() > 0 ? time_of(arguments.at) : now();
   if (!at) return tl::unexpected(at.error());
@@ -73,7 +73,7 @@ int run_redirect(Session& session, const Arguments& arguments) {
         explanation(output.out,
                     fmt::format("Client {}, camera {} of server {}, {}", asked.request.client_ip.to_string(),
                                 asked.request.camera, asked.request.server, name_of(asked.request.format)),
-                    trace, snapshot, decision));
+                    trace, *snapshot.topology));
   if (decision.denial) return output.refuse(*decision.denial);
   if (decision.location.empty()) {
     if (arguments.explain) {
@@ -102,8 +102,8 @@ int run_redirect(Session& session, const Arguments& arguments) {
 void add_redirect(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("redirect", "Where would geod send this request? Prints the signed URL");
-  command->add_option("--ip", arguments->ip, "The client's address")->required()->option_text("ADDRESS");
-  arguments->camera.add_to(*command, true);
+  arguments->ip_option = command->add_option("--ip", arguments->ip, "The client's address")->option_text("ADDRESS");
+  arguments->camera.add_to(*command);
   arguments->token.add_to(*command);
   command->add_option("--format", arguments->format, "flv (the default), hls or ws-fmp4")->option_text("FORMAT");
   command->add_option("--partner", arguments->partner, "The partner whose client it is (default)")->option_text("ID");

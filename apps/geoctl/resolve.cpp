@@ -39,7 +39,8 @@ class Resolve {
   // The highest exit status among the addresses.
   int run() {
     if (csv()) output_.line("ip,country_code,region_iso,region,city,latitude,longitude,provider,cached,code");
-    for (const std::string& address : arguments_.addresses) table_.fit({address});
+    for (const std::string& address : arguments_.addresses)
+      if (const auto ip = geo::Ip::parse(address)) table_.fit({ip->to_string()});
     for (const std::string& address : arguments_.addresses) {
       if (address == "-")
         read_standard_input();
@@ -61,7 +62,7 @@ class Resolve {
   }
 
   void answer(std::string_view text) {
-    const auto ip = ip_of("ip", text);
+    const auto ip = ip_of(text);
     if (!ip) return refuse(ip.error(), text);
     const auto located = world_.snapshot.resolver->locate({*ip, world_.snapshot.topology.get(), patience(world_)});
     if (!located || !*located)
@@ -133,9 +134,14 @@ class Resolve {
 void add_resolve(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("resolve", "Where is an address? Country, region, city, coordinates");
-  add_repeated(*command, "IP", arguments->addresses, "Addresses, or - to read them from standard input, one a line")
+  // Not CLI11's own way of an unlimited list, which takes "[::1]" for a list of one.
+  constexpr int kAddressesMax = 1 << 28;
+  command->add_option("IP", arguments->addresses, "Addresses, or - to read them from standard input, one a line")
       ->required()
-      ->option_text("...");
+      ->take_all()
+      ->expected(kAddressesMax, -1)
+      ->allow_extra_args(false)
+      ->option_text(" ");
   command->add_option("--provider", arguments->provider, "Ask this one of the configured providers alone")
       ->option_text("NAME");
   command->add_flag("--csv", arguments->csv, "CSV with a header line");

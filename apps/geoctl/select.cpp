@@ -63,12 +63,12 @@ geo::Result<void> ask(const Arguments& arguments, Asked& asked) {
   asked.add("camera", has_camera ? arguments.camera.camera : "-");
   asked.add("access_token", "-");
   asked.add("format", arguments.format_option->count() > 0 ? arguments.format : "flv");
-  if (arguments.exclude_option->count() > 0) asked.add("exclude", arguments.exclude);
+  asked.add("exclude", arguments.exclude, *arguments.exclude_option);
   if (const auto parsed = asked.parse(); !parsed) return parsed;
   if (!has_camera) asked.request.server = asked.request.camera = {};
 
   if (arguments.ip_option->count() > 0) {
-    const auto ip = ip_of("ip", arguments.ip);
+    const auto ip = ip_of(arguments.ip);
     if (!ip) return tl::unexpected(ip.error());
     asked.request.client_ip = *ip;
   } else {
@@ -130,7 +130,7 @@ class Select {
       return refused ? geo::row_of(decision_.denial->code).exit_status : geo::kExitOk;
     }
     if (arguments_.explain)
-      output_.out.write(explanation(output_.out, title_of(arguments_, asked_.request), trace, snapshot_, decision_));
+      output_.out.write(explanation(output_.out, title_of(arguments_, asked_.request), trace, *snapshot_.topology));
     if (refused) return output_.refuse(*decision_.denial);
     if (!arguments_.explain) print_choice();
     return geo::kExitOk;
@@ -303,7 +303,7 @@ void add_select(CLI::App& app, Session& session) {
   arguments->format_option =
       command->add_option("--format", arguments->format, "flv, hls or ws-fmp4; without it any will do")
           ->option_text("FORMAT");
-  arguments->camera.add_to(*command, false);
+  arguments->camera.add_to(*command);
   arguments->draws_option = command
                                 ->add_option("-n", arguments->draws,
                                              "Draw so often and show the shares: that many cameras, or with "

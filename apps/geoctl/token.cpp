@@ -31,8 +31,7 @@ int run_check(Session& session, const CheckArguments& arguments) {
   const auto token = arguments.token.value();
   if (!token) return output.refuse(token.error());
   Asked asked;
-  asked.add("server", arguments.camera.server);
-  asked.add("camera", arguments.camera.camera);
+  arguments.camera.ask(asked);
   asked.add("format", "flv");  // any: a right is one for all formats
   if (*token) asked.add("access_token", **token);
   if (const auto parsed = asked.parse(); !parsed) return output.refuse(parsed.error());
@@ -144,7 +143,7 @@ void add_token(CLI::App& app, Session& session) {
                                                  "on this machine cannot see")
                                     ->option_text(" ");
   arguments->token.add_to(*check);
-  arguments->camera.add_to(*check, true);
+  arguments->camera.add_to(*check);
   check->add_option("--rights", arguments->rights, "The right to ask for (view)")->option_text("RIGHT");
   check->footer(
       "Examples:\n"

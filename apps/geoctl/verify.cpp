@@ -57,7 +57,7 @@ int run_verify(Session& session, const Arguments& arguments) {
   Output& output = session.output;
   geo::sign::Presented presented;
   if (arguments.ip_option->count() > 0) {
-    const auto ip = ip_of("ip", arguments.ip);
+    const auto ip = ip_of(arguments.ip);
     if (!ip) return output.refuse(ip.error());
     presented.client_ip = *ip;
   }
