@@ -21,7 +21,7 @@ namespace {
 
 // The MaxMind DB format, version 2.0: search tree, 16 zero bytes, data section, marker, metadata.
 constexpr std::string_view kMarker = "\xab\xcd\xefMaxMind.com";
-constexpr std::size_t kMetadataMax = 128 * 1024;  // the marker stands within the file's last 128 KiB
+constexpr std::size_t kMetadataMax = std::size_t{128} * 1024;  // the marker stands within the file's last 128 KiB
 constexpr std::uint64_t kSeparator = 16;
 constexpr std::uint64_t kBytesMax = std::uint64_t{4} << 30;
 
@@ -74,7 +74,7 @@ Outcome<Descriptor> sealed_copy(const std::filesystem::path& path) {
   Descriptor to(memfd_create("geo-mmdb", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (to.get() < 0) return system_error("cannot be copied into memory");
 
-  std::vector<char> buffer(64 * 1024);
+  std::vector<char> buffer(std::size_t{64} * 1024);
   std::uint64_t copied = 0;
   for (;;) {
     const ssize_t got = read(from.get(), buffer.data(), buffer.size());

@@ -16,7 +16,7 @@
 namespace geo::io {
 namespace {
 
-constexpr std::size_t kSecretFileMax = 16 * 1024;
+constexpr std::size_t kSecretFileMax = std::size_t{16} * 1024;
 constexpr std::size_t kSecretBytesMin = 32;
 
 // Appends the file's text to `out`; what went wrong, if anything. With room for bytes_max + 1 reserved, `out` never
@@ -35,7 +35,7 @@ std::optional<std::string> read_into(std::string& out, const std::filesystem::pa
   // not by the size that stat tells: a pipe or a file in /proc has none, and a file may grow
   while (!result) {
     const std::size_t had = out.size();
-    const std::size_t piece = std::min<std::size_t>(64 * 1024, bytes_max - had) + 1;  // one more: is there more?
+    const std::size_t piece = std::min(std::size_t{64} * 1024, bytes_max - had) + 1;  // one more: is there more?
     out.resize(had + piece);
     const ssize_t got = read(fd, out.data() + had, piece);
     const int error = errno;
