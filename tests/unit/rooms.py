@@ -50,9 +50,9 @@ for path in files:
             if other != room and other not in allowed[room]:
                 bad.append(f"{where}: {room} may not include {name}")
         elif match.group(1) == '"':
-            if (path.parent / name).exists() or room_of(root / "src" / name) == room:
-                continue
-            bad.append(f"{where}: {room} may not include {name}")
+            other = room if (path.parent / name).exists() else room_of(root / "src" / name)
+            if other != room and other not in allowed[room]:
+                bad.append(f"{where}: {room} may not include {name}")
         else:
             outside = name.split("/")[0]
             is_std = "." not in name and "/" not in name

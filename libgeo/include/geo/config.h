@@ -120,7 +120,8 @@ struct Config {
   Limits limits;
   Admin admin;
 
-  std::filesystem::path dir;  // of the file; relative paths start here
+  std::filesystem::path file;  // it was read from; empty: the defaults alone
+  std::filesystem::path dir;   // of the file; relative paths start here
 
   // An empty path stays empty.
   GEO_EXPORT std::filesystem::path path(std::string_view relative) const;

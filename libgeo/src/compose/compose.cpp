@@ -33,7 +33,7 @@ class Builder {
 
  private:
   void fault(std::string key, std::string message) {
-    faults_.push_back({(config_.dir / "geod.toml").string(), 0, 0, std::move(key), std::move(message)});
+    faults_.push_back({config_.file.empty() ? "config" : config_.file.string(), 0, 0, std::move(key), std::move(message)});
   }
 
   void read_proxies() {

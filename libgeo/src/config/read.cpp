@@ -7,6 +7,7 @@
 
 #include "config/contradictions.h"
 #include "config/keys.h"
+#include "config/values.h"
 #include "geo/base/text.h"
 #include "io/file/document.h"
 
@@ -198,6 +199,7 @@ void check(const Config& config, Origins origins) {
 
 Read read_file(const std::filesystem::path& file, const std::vector<Variable>& environment) {
   Read read;
+  read.config.file = file;
   read.config.dir = file.parent_path();
   io::Document document(file, io::Document::IfMissing::fault, read.faults);
   read_section(document, "", document.root(), read.config);

@@ -1,0 +1,116 @@
+#include "geo/compose.h"
+
+#include <gtest/gtest.h>
+
+#include "geo/base/text.h"
+#include "scratch.h"
+
+namespace geo::compose {
+namespace {
+
+// A store of two nodes and a key on disk.
+struct World : testing::Test {
+  World() {
+    write("data/topology.toml",
+          "[[groups]]\nid = \"g\"\n[[nodes]]\nid = \"n1\"\nhost = \"n1.example\"\ngroup = \"g\"\n"
+          "[[nodes]]\nid = \"n2\"\nhost = \"n2.example\"\ngroup = \"g\"\n");
+    write("k1.hex", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
+    config.dir = dir / "";
+    config.file = dir / "geod.toml";
+    config.signing.keys = {{"k1", "k1.hex"}};
+  }
+  void write(const std::string& name, std::string_view text) const {
+    std::filesystem::create_directories((dir / name).parent_path());
+    dir.write(name, text);
+  }
+  std::string faults(const Options& options = {}) const {
+    std::string out;
+    for (const Fault& fault : build(config, options).faults) {
+      const std::string line = to_string(fault);
+      const std::string folder = (dir / "").string();
+      out += line.substr(line.starts_with(folder) ? folder.size() : 0) + "\n";
+    }
+    return out;
+  }
+  test::Scratch dir;
+  config::Config config;
+};
+
+using Compose = World;
+
+TEST_F(Compose, BuildsTheWholeGraph) {
+  const Built built = build(config);
+  ASSERT_TRUE(built.world) << faults();
+  EXPECT_TRUE(built.world->has_topology);
+  EXPECT_EQ(built.world->snapshot.keys->active().id, "k1");
+  EXPECT_EQ(built.world->snapshot.resolver->providers().size(), 1U);  // maxmind has no files: it is left out
+  EXPECT_EQ(built.world->snapshot.options.upto, redirect::Upto::sign);
+}
+
+TEST_F(Compose, FindsEveryFaultInOneRun) {
+  write("data/topology.toml", "[[nodes]]\nid = \"n1\"\nhost = \"n1.example\"\ngroup = \"nowhere\"\n");
+  write("k1.hex", "zz");
+  config.resolver.maxmind.files = {"missing.mmdb"};
+  const std::string all = faults();
+  EXPECT_NE(all.find("data/topology.toml:4:"), std::string::npos) << all;
+  EXPECT_NE(all.find("geod.toml: signing.keys: key \"k1\": "), std::string::npos) << all;
+  EXPECT_NE(all.find("geod.toml: resolver.maxmind.files: "), std::string::npos) << all;
+  EXPECT_NE(all.find("missing.mmdb"), std::string::npos) << all;
+  EXPECT_EQ(all.find("zz"), std::string::npos) << "a secret's bytes are told";
+}
+
+TEST_F(Compose, NeedsAKeyUnlessToldOtherwise) {
+  config.signing.keys.clear();
+  EXPECT_EQ(faults(), "geod.toml: signing.keys: at least one key is needed\n");
+  Options options;
+  options.without_signing = true;
+  const Built built = build(config, options);
+  ASSERT_TRUE(built.world);
+  EXPECT_EQ(built.world->snapshot.options.upto, redirect::Upto::inspect);
+}
+
+TEST_F(Compose, WithoutAStoreThereAreKeysAlone) {
+  config.store.kind = "none";
+  std::filesystem::remove_all(dir / "data");
+  const Built built = build(config);
+  ASSERT_TRUE(built.world) << faults();
+  EXPECT_FALSE(built.world->has_topology);
+}
+
+TEST_F(Compose, AWhatIfActsAsAdminState) {
+  Options options;
+  options.down = {"n1"};
+  options.drain = {"n2"};
+  const Built built = build(config, options);
+  ASSERT_TRUE(built.world);
+  const place::Topology& topology = *built.world->snapshot.topology;
+  EXPECT_EQ(topology.node(topology.find_node("n1")).admin, place::Admin::offline);
+  EXPECT_EQ(topology.node(topology.find_node("n2")).admin, place::Admin::drain);
+}
+
+TEST_F(Compose, TakesNewStatesUpAndKeepsTheOldOnesWhenTheyAreBroken) {
+  const Built built = build(config);
+  ASSERT_TRUE(built.world);
+  const auto seen = [&] { return built.world->states.latest()->of(built.world->snapshot.topology->find_node("n1")); };
+  EXPECT_EQ(seen(), nullptr);
+  int stamp = 0;
+  const auto states = [&](std::string_view text) {
+    write("data/states.toml", text);
+    // a stamp of its own, however coarse the file system's clock is
+    std::filesystem::last_write_time(dir / "data/states.toml",
+                                     std::filesystem::file_time_type::clock::now() + std::chrono::seconds(++stamp));
+    return refresh_states(*built.world);
+  };
+  EXPECT_TRUE(states("[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nonline = false\n").empty());
+  ASSERT_NE(seen(), nullptr);
+  EXPECT_FALSE(seen()->online);
+  EXPECT_EQ(states("[[node_states]]\nid = \"n1\"\n").size(), 1U);
+  ASSERT_NE(seen(), nullptr);
+  EXPECT_TRUE(refresh_states(*built.world).empty());  // told once
+  std::filesystem::remove(dir / "data/states.toml");
+  EXPECT_TRUE(refresh_states(*built.world).empty());
+  EXPECT_EQ(seen(), nullptr);
+}
+
+}  // namespace
+}  // namespace geo::compose
