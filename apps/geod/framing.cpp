@@ -31,17 +31,9 @@ bool is_authority(std::string_view text) {
                      [](char c) { return c > 0x20 && c < 0x7f && std::strchr("/?#@,\"<>\\^`{|}", c) == nullptr; });
 }
 
-// libmicrohttpd before 0.9.77 parses in place and tells nothing of what it dropped: it cuts a target and a value at a
-// NUL, and glues a folded line to the field's NAME. But the texts it hands out lie in the connection's buffer one after
-// the other, so a gap between two neighbours is something that was dropped. Later versions refuse all of it by
-// themselves and trim values in place, which leaves gaps of its own.
-bool shows_gaps() {
-  static const bool kShows = [] {
-    const std::string_view version = MHD_get_version();
-    return version.starts_with("0.9.75") || version.starts_with("0.9.76");
-  }();
-  return kShows;
-}
+// What tame() puts before the client's own fields.
+constexpr std::string_view kNoLength = "Content-Length", kNoCookie = "Cookie";
+bool is_ours(const char* name) { return name == kNoLength.data() || name == kNoCookie.data(); }
 
 // Walks through the fields, in their order.
 struct Walk {
@@ -58,6 +50,7 @@ struct Walk {
   }
 
   void see(std::string_view name, std::string_view value) {
+    if (is_ours(name.data())) return;
     if (!ends_line_before(name.data())) gap = true;
     expected = value.data() + value.size() + 1;
     if (!is_token(name)) fault = "a header field's name is malformed";
@@ -109,14 +102,31 @@ std::optional<geo::Denial> check_body(const Headers& headers) {
   if (encodings > 1) return bad("Transfer-Encoding is given twice");
   if (encodings > 0) return bad("no body is taken here");
   if (lengths > 0) {
-    const auto length = geo::parse_digits(headers[Known::content_length]);
-    if (!length) return bad("Content-Length is no number");
-    if (*length != 0) return bad("no body is taken here");
+    const std::string_view length = headers[Known::content_length];
+    if (length.empty() || length.find_first_not_of("0123456789") != std::string_view::npos)
+      return bad("Content-Length is no number");
+    if (length.find_first_not_of('0') != std::string_view::npos) return bad("no body is taken here");
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+bool library_is_loose() {
+  static const bool kLoose = [] {
+    const std::string_view version = MHD_get_version();
+    return version.starts_with("0.9.75") || version.starts_with("0.9.76");
+  }();
+  return kLoose;
+}
+
+void tame(MHD_Connection* connection, const char* uri) {
+  if (uri == nullptr || !library_is_loose()) return;
+  // The text is the connection's own buffer, about to be cut into pieces by the library itself.
+  if (char* const question = std::strchr(const_cast<char*>(uri), '?')) question[1] = '\0';
+  MHD_set_connection_value_n(connection, MHD_HEADER_KIND, kNoLength.data(), kNoLength.size(), "0", 1);
+  MHD_set_connection_value_n(connection, MHD_HEADER_KIND, kNoCookie.data(), kNoCookie.size(), "", 0);
+}
 
 std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* url, const char* method,
                                         const char* version, Incoming& in) {
@@ -126,7 +136,7 @@ std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* 
   MHD_get_connection_values_n(connection, MHD_HEADER_KIND, &Walk::visit, &walk);
   in.host = in.headers[Known::host];
 
-  if (shows_gaps()) {
+  if (library_is_loose()) {
     if (method + in.method.size() + 1 != url) return bad("the request line is malformed");
     if (url + in.target.size() + 1 != version) return bad("the request target holds a NUL");
     const auto* const size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -139,6 +149,7 @@ std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* 
   if (walk.fault != nullptr) return bad(walk.fault);
   if (auto fault = check_body(in.headers)) return fault;
   if (in.headers.lines(Known::host) > 1) return bad("Host is given twice");
+  if (in.headers.lines(Known::host) == 0 && std::string_view(version) != "HTTP/1.0") return bad("Host is missing");
   if (!is_authority(in.host)) return bad("Host is malformed");
   return split_target(in);
 }

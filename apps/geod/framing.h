@@ -9,6 +9,19 @@
 
 namespace geod {
 
+// libmicrohttpd before 0.9.77 parses in place and in good faith.
+// It cuts a target and a field's value at a NUL, and glues a folded line to the field's NAME. But the texts it hands
+// out lie in the connection's buffer one after the other, so a gap between two neighbours is something that was
+// dropped. When it refuses a request after the header was read (no Host, a Content-Length that is no number, cookies or
+// arguments that do not fit the connection's memory) it loses track: the answer's header goes out twice, or the rest of
+// the request's header is taken for the next one's. So it is kept from looking, see tame(). Later versions refuse all
+// of it by themselves in their strict mode.
+bool library_is_loose();
+
+// Called in the URI callback, once the target is copied: hides the query, and puts a length of 0 and an empty cookie
+// where the library finds them before the client's own. read_request() reads those.
+void tame(MHD_Connection* connection, const char* uri);
+
 // Reads the request's header fields into `in.headers`, its target into `in.path`, `in.query` and `in.host`. The
 // refusal: the framing cannot be trusted, so the connection has to be closed after it. url, method, version: as the
 // access handler got them; `in.target`: as the URI callback got it.

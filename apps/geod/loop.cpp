@@ -50,12 +50,12 @@ Loop::~Loop() {
 
 tl::expected<void, std::string> Loop::start(Fd socket, const LoopLimits& limits) {
   constexpr unsigned kFlags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-  daemon_ = MHD_start_daemon(kFlags, 0, nullptr, nullptr, &Loop::on_request, this,   //
-                             MHD_OPTION_EXTERNAL_LOGGER, &Loop::on_message, this,    // first, to hear of the others
-                             MHD_OPTION_LISTEN_SOCKET, socket.get(),                 //
-                             MHD_OPTION_STRICT_FOR_CLIENT, 1,                        //
-                             MHD_OPTION_CONNECTION_LIMIT, limits.connections,        //
-                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,  //
+  daemon_ = MHD_start_daemon(kFlags, 0, nullptr, nullptr, &Loop::on_request, this,      //
+                             MHD_OPTION_EXTERNAL_LOGGER, &Loop::on_message, this,       // first, to hear of the others
+                             MHD_OPTION_LISTEN_SOCKET, socket.get(),                    //
+                             MHD_OPTION_STRICT_FOR_CLIENT, library_is_loose() ? 0 : 1,  //
+                             MHD_OPTION_CONNECTION_LIMIT, limits.connections,           //
+                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,     //
                              MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.idle_timeout.count()),  //
                              MHD_OPTION_URI_LOG_CALLBACK, &Loop::on_target, this,                                //
                              MHD_OPTION_UNESCAPE_CALLBACK, &Loop::leave_escaped, this,                           //
@@ -82,7 +82,7 @@ void Loop::quiesce() {
   ::shutdown(socket_.get(), SHUT_RDWR);  // refuses from now on; closed once the loop is gone, which may still poll it
 }
 
-void* Loop::on_target(void* cls, const char* uri, MHD_Connection*) {
+void* Loop::on_target(void* cls, const char* uri, MHD_Connection* connection) {
   Loop& loop = *static_cast<Loop*>(cls);
   try {
     if (loop.free_.empty()) {
@@ -91,6 +91,7 @@ void* Loop::on_target(void* cls, const char* uri, MHD_Connection*) {
     }
     Exchange* const exchange = loop.free_.back();
     exchange->in.target = uri == nullptr ? "" : uri;
+    tame(connection, uri);
     loop.free_.pop_back();
     return exchange;
   } catch (const std::exception&) {
