@@ -127,7 +127,8 @@ int main(int argc, char** argv) {
   }
   // a full disk behind a redirection must not look like an answer
   errno = 0;
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+  session.output.out.flush();
+  if (!session.output.out.good()) {
     session.output.json = false;
     return session.output.refuse(
         Denial{ErrorCode::internal,

@@ -86,7 +86,7 @@ int Output::refuse(const geo::Denial& denial, std::string_view ip) {
     }
     line(problem);
   } else {
-    std::fflush(stdout);  // in order, where both streams go to one file
+    out.flush();  // in order, where both streams go to one file
     err.write(fmt::format("{}: {}\n", err.red(row.name), printable(denial.detail)));
   }
   // the rows that geoctl never meets have no exit status of their own

@@ -16,7 +16,10 @@ class Stream {
  public:
   explicit Stream(std::FILE* file);
   bool terminal() const { return terminal_; }
-  void write(std::string_view text) { std::fwrite(text.data(), 1, text.size(), file_); }
+  // A write that fails shows in good(), once, at the end.
+  void write(std::string_view text) { static_cast<void>(std::fwrite(text.data(), 1, text.size(), file_)); }
+  void flush() { static_cast<void>(std::fflush(file_)); }
+  bool good() const { return std::ferror(file_) == 0; }
 
   std::string bold(std::string_view text) const { return in("1", text); }
   std::string dim(std::string_view text) const { return in("2", text); }

@@ -54,7 +54,7 @@ class Resolve {
   bool csv() const { return arguments_.csv; }
 
   void read_standard_input() {
-    Lines lines(STDIN_FILENO, [] { std::fflush(stdout); });
+    Lines lines(STDIN_FILENO, [this] { output_.out.flush(); });
     while (const auto line = lines.next())
       if (!geo::trim(*line).empty()) answer(*line);
     if (!lines.error().empty())
