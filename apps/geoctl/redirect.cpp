@@ -32,7 +32,7 @@ geo::Result<void> ask(const Arguments& arguments, Asked& asked) {
   if (!ip) return tl::unexpected(ip.error());
   const auto at = arguments.at_option->count() > 0 ? time_of(arguments.at) : now();
   if (!at) return tl::unexpected(at.error());
-  if (const auto parsed = asked.parse(); !parsed) return parsed;
+  if (auto parsed = asked.parse(); !parsed) return parsed;
   asked.request.client_ip = *ip;
   asked.request.partner = arguments.partner;
   asked.request.now = *at;

@@ -64,7 +64,7 @@ geo::Result<void> ask(const Arguments& arguments, Asked& asked) {
   asked.add("access_token", "-");
   asked.add("format", arguments.format_option->count() > 0 ? arguments.format : "flv");
   asked.add("exclude", arguments.exclude, *arguments.exclude_option);
-  if (const auto parsed = asked.parse(); !parsed) return parsed;
+  if (auto parsed = asked.parse(); !parsed) return parsed;
   if (!has_camera) asked.request.server = asked.request.camera = {};
 
   if (arguments.ip_option->count() > 0) {
