@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "config/keys.h"
+#include "config/values.h"
 #include "geo/base/ip.h"
 #include "geo/base/text.h"
 

@@ -2,110 +2,23 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
+#include <utility>
 
-#include "geo/base/ip.h"
-#include "geo/base/text.h"
+#include "config/values.h"
 
 namespace geo::config {
 namespace {
 
-using io::TextRule;
-namespace rules = io::rules;
+using io::rules::one_of;
 
 template <auto... Members>
 Slot at(Config& config) {
   return &(config.*....*Members);
 }
 
-std::string not_yet(std::string meaning) { return meaning + " No effect in this version."; }
-
-// ---- rules of values ----
+std::string not_yet(const std::string& meaning) { return meaning + " No effect in this version."; }
 
 constexpr std::int64_t kHour = 3600, kDay = 86400, kYear = 31536000;
-
-TextRule text(std::string expected, bool (*accepts)(std::string_view)) {
-  return {std::move(expected), [accepts](std::string_view value, std::string&) { return accepts(value); }};
-}
-
-TextRule path_or_empty() { return rules::or_empty(rules::path()); }
-
-TextRule address(bool unix_too) {
-  if (!unix_too)
-    return text("\"HOST:PORT\", \"[IPV6]:PORT\" or \"\"",
-                [](std::string_view value) { return value.empty() || !parse_address(value).host.empty(); });
-  return text("\"HOST:PORT\", \"[IPV6]:PORT\", \"unix:/PATH\" or \"\"", [](std::string_view value) {
-    // sun_path of a socket address has 108 bytes, the last one a zero (unix(7))
-    if (value.starts_with("unix:"))
-      return value.size() > 6 && value[5] == '/' && value.size() - 5 < 108 &&
-             std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20; });
-    return value.empty() || !parse_address(value).host.empty();
-  });
-}
-
-// A URL may hold a user's password.
-TextRule url_or_empty() {
-  TextRule rule = rules::or_empty(rules::url());
-  rule.secret = true;
-  return rule;
-}
-
-TextRule mongodb_uri() {
-  TextRule rule = text("a URI that begins with mongodb:// or mongodb+srv://, or \"\"", [](std::string_view value) {
-    return value.empty() ||
-           ((value.starts_with("mongodb://") || value.starts_with("mongodb+srv://")) && value.size() <= 4096 &&
-            std::all_of(value.begin(), value.end(), [](char c) { return c > 0x20 && c < 0x7f; }));
-  });
-  rule.secret = true;
-  return rule;
-}
-
-TextRule database_name() {
-  return text("1-63 of A-Z a-z 0-9 _ -", [](std::string_view value) {
-    return is_id(value) && value.size() <= 63 && value.find_first_of(".:") == std::string_view::npos;
-  });
-}
-
-TextRule language() {
-  return text("a language such as en or pt-BR", [](std::string_view value) {
-    return is_id(value) && value.size() >= 2 && value.size() <= 16 &&
-           value.find_first_of(".:_0123456789") == std::string_view::npos && value.front() != '-' &&
-           value.back() != '-';
-  });
-}
-
-TextRule url_path() {
-  return text("a path such as /health, or \"\"", [](std::string_view value) {
-    return value.empty() || (value.front() == '/' && value.size() <= 1024 &&
-                             std::all_of(value.begin(), value.end(), [](char c) { return c > 0x20 && c < 0x7f; }));
-  });
-}
-
-TextRule origin() {
-  return text("\"*\" or an origin such as https://app.example.com", [](std::string_view value) {
-    if (value == "*") return true;
-    std::string why;
-    return rules::url().accepts(value, why) &&
-           value.find_first_of("/?#@", value.find("://") + 3) == std::string_view::npos;
-  });
-}
-
-TextRule parameter() {
-  return text("the name of a query parameter that is not one of the redirect's own", [](std::string_view value) {
-    constexpr std::array<std::string_view, 11> kOwn{"exp",    "kid",          "sig",    "cip",     "token",   "server",
-                                                    "camera", "access_token", "format", "exclude", "redirect"};
-    return is_id(value) && std::find(kOwn.begin(), kOwn.end(), value) == kOwn.end();
-  });
-}
-
-TextRule access_log() {
-  TextRule rule = rules::path();
-  rule.expected = "stdout, stderr, off or the path of a file";
-  return rule;
-}
-
-// ---- the table ----
 
 template <auto Limits>
 void add_cache(std::vector<Key>& keys, std::string_view section) {
@@ -163,9 +76,9 @@ void add_listeners_and_stores(std::vector<Key>& keys) {
        {"store", "kind", at<&Config::store, &Store::kind>,
         "Where the data is: files in a directory, mongodb (not part of this version), or none (verify alone, or a "
         "resolver without networks).",
-        rules::one_of({"files", "mongodb", "none"})},
+        one_of({"files", "mongodb", "none"})},
        {"store", "dir", at<&Config::store, &Store::dir>,
-        "Directory of topology.toml, accounts.toml, devices.toml and states.toml.", rules::path()},
+        "Directory of topology.toml, accounts.toml, devices.toml and states.toml.", io::rules::path()},
        {"store", "uri", at<&Config::store, &Store::uri>, not_yet("MongoDB's connection string."), mongodb_uri()},
        {"store", "uri_file", at<&Config::store, &Store::uri_file>,
         not_yet("File that holds the connection string, or credential:NAME."), path_or_empty()},
@@ -187,7 +100,7 @@ void add_steps(std::vector<Key>& keys) {
       keys.end(),
       {{"resolver", "providers", at<&Config::resolver, &Resolver::providers>,
         "Who locates an address, in this order; the first answer wins. ip-api and remote are not part of this version.",
-        rules::one_of({"networks", "maxmind", "ip-api", "remote"}), 0, 0, true},
+        one_of({"networks", "maxmind", "ip-api", "remote"}), 0, 0, true},
        {"resolver", "language", at<&Config::resolver, &Resolver::language>,
         "Language of region and city names; English where a name has none in it.", language()},
        {"resolver", "url", at<&Config::resolver, &Resolver::url>,
@@ -195,7 +108,7 @@ void add_steps(std::vector<Key>& keys) {
        {"resolver", "complete", at<&Config::resolver, &Resolver::complete>,
         "Let later providers that agree on the country fill in what the first one does not know."},
        {"resolver.maxmind", "files", at<&Config::resolver, &Resolver::maxmind, &MaxMind::files>,
-        "MaxMind DB files with cities, asked in this order.", rules::path(), 0, 0, true},
+        "MaxMind DB files with cities, asked in this order.", io::rules::path(), 0, 0, true},
        {"resolver.ip-api", "url", at<&Config::resolver, &Resolver::ip_api, &IpApi::url>,
         not_yet("Base URL of the ip-api service."), url_or_empty()},
        {"resolver.ip-api", "key_file", at<&Config::resolver, &Resolver::ip_api, &IpApi::key_file>,
@@ -213,7 +126,7 @@ void add_steps(std::vector<Key>& keys) {
         kDay},
        {"billing", "on_unknown", at<&Config::billing, &Billing::on_unknown>,
         not_yet("Who passes while the store is away: known_only (users whose usage is cached), allow or refuse."),
-        rules::one_of({"known_only", "allow", "refuse"})}});
+        one_of({"known_only", "allow", "refuse"})}});
   add_cache<&Cache::places>(keys, "cache.places");
   add_cache<&Cache::tokens>(keys, "cache.tokens");
   add_cache<&Cache::billing>(keys, "cache.billing");
@@ -248,7 +161,7 @@ void add_steps(std::vector<Key>& keys) {
                             1,
                             600000},
                            {"signing", "active", at<&Config::signing, &Signing::active>,
-                            "The key that signs; all of them verify.", rules::id()},
+                            "The key that signs; all of them verify.", io::rules::id()},
                            {"signing",
                             "ttl_s",
                             at<&Config::signing, &Signing::ttl_s>,
@@ -268,7 +181,7 @@ void add_steps(std::vector<Key>& keys) {
                            {"signing", "keys", at<&Config::signing, &Signing::keys>,
                             "Signing keys; secret_file holds 32 bytes or more in hex, or is credential:NAME."},
                            {"redirect", "token", at<&Config::redirect, &Redirect::token>,
-                            "Pass the client's token on to the node, or drop it.", rules::one_of({"pass", "drop"})},
+                            "Pass the client's token on to the node, or drop it.", one_of({"pass", "drop"})},
                            {"redirect", "pass_through", at<&Config::redirect, &Redirect::pass_through>,
                             "Other query parameters that go on to the node, in this order.", parameter(), 0, 0, true},
                            {"redirect", "allow_plain", at<&Config::redirect, &Redirect::allow_plain>,
@@ -280,7 +193,7 @@ void add_choice_and_service(std::vector<Key>& keys) {
       keys.end(),
       {{"balance", "policy", at<&Config::balance, &Balance::policy>,
         "How a node is chosen. This version chooses by affinity whatever stands here.",
-        rules::one_of({"affinity", "weighted", "least_loaded", "nearest"})},
+        one_of({"affinity", "weighted", "least_loaded", "nearest"})},
        {"balance",
         "balance_factor",
         at<&Config::balance, &Balance::balance_factor>,
@@ -356,7 +269,7 @@ void add_choice_and_service(std::vector<Key>& keys) {
         1,
         kDay},
        {"http", "trusted_proxies", at<&Config::http, &Http::trusted_proxies>,
-        "Networks whose Forwarded and X-Forwarded-For are believed.", rules::cidr(), 0, 0, true},
+        "Networks whose Forwarded and X-Forwarded-For are believed.", io::rules::cidr(), 0, 0, true},
        {"http", "cors_origins", at<&Config::http, &Http::cors_origins>,
         "Origins whose scripts may read the redirect listener's answers.", origin(), 0, 0, true},
        {"http", "threads", at<&Config::http, &Http::threads>, "Event loops; 0: one per core.", {}, 0, 1024},
@@ -391,7 +304,7 @@ void add_choice_and_service(std::vector<Key>& keys) {
        {"log", "access", at<&Config::log, &Log::access>,
         "Where the access log goes, one JSON object a line: stdout, stderr, off or a file.", access_log()},
        {"log", "level", at<&Config::log, &Log::level>, "The application log's least severe level.",
-        rules::one_of({"trace", "debug", "info", "warn", "error"})},
+        one_of({"trace", "debug", "info", "warn", "error"})},
        {"log", "mask_client_ip", at<&Config::log, &Log::mask_client_ip>,
         "Log clients' networks (/24, /48) and not their addresses."},
        {"limits",
@@ -434,25 +347,6 @@ std::string Key::variable() const {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
   return variable;
-}
-
-const io::TextRule& secret_file_rule() {
-  // Whoever puts the secret itself there by mistake must not find it in a message.
-  static const TextRule rule{"a path or credential:NAME, not the secret itself",
-                             [](std::string_view value, std::string& why) {
-                               return rules::path().accepts(value, why) && (value.size() < 64 || !from_hex(value));
-                             },
-                             true};
-  return rule;
-}
-
-Address parse_address(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return {};
-  const std::string_view digits = text.substr(colon + 1);
-  const auto port = parse_digits(digits);
-  if (!io::is_host(text.substr(0, colon)) || !port || *port > 65535 || digits.size() > 5) return {};
-  return {text.substr(0, colon), static_cast<std::uint16_t>(*port)};
 }
 
 }  // namespace geo::config

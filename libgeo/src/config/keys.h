@@ -37,16 +37,6 @@ const Key* find_key(std::string_view full_name);
 // As it stands in a TOML file.
 std::string toml_text(const Key& key, Config& config);
 
-// The rules of a signing key's fields.
-const io::TextRule& secret_file_rule();
-
-// "host:port" in its parts; an IPv6 literal keeps its brackets. Empty host: it is none.
-struct Address {
-  std::string_view host;
-  std::uint16_t port = 0;
-};
-Address parse_address(std::string_view text);
-
 // mongodb://user:secret@host -> mongodb://user:***@host
 std::string without_password(std::string_view uri);
 

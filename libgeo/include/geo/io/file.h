@@ -31,9 +31,9 @@ struct Data {
   bool operator==(const Data&) const = default;
 };
 
-// Data as far as it could be read, and every fault of all files in one run: syntax, unknown keys, wrong types, values out
-// of range, duplicates, dangling references across files. A missing topology.toml is a fault, a missing accounts.toml,
-// devices.toml or states.toml an empty one. Fault::file is `dir / name` as given.
+// Data as far as it could be read, and every fault of all files in one run: syntax, unknown keys, wrong types, values
+// out of range, duplicates, dangling references across files. A missing topology.toml is a fault, a missing
+// accounts.toml, devices.toml or states.toml an empty one. Fault::file is `dir / name` as given.
 struct ReadData {
   Data data;
   Faults faults;
