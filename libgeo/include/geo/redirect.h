@@ -49,8 +49,6 @@ struct Request {
   bool wants_json = false;
   WallTime now;
   std::optional<place::Location> place;  // a place instead of an address (geoctl --place): locate is skipped
-  std::string_view pattern;  // empty: "streaming" (geoctl select --pattern)
-  bool any_format = false;   // `format` does not narrow the choice (geoctl select without --format)
 
   std::span<const std::string_view> exclude() const { return {exclude_ids.data(), excluded}; }
 
