@@ -90,7 +90,7 @@ TOPOLOGY = {
     "longitude beyond the world": GROUPS + NODE + 'coordinates = [0.0, -180.5]  #! nodes.coordinates',
     "one coordinate": GROUPS + NODE + 'coordinates = [50.0]  #! nodes.coordinates',
     "three coordinates": GROUPS + NODE + '[[groups]]\nid = "x"\ncountry = "FR"\ncoordinates = [1.0, 2.0, 3.0]  #! groups.coordinates',
-    "coordinates that are no numbers": GROUPS + NODE + 'coordinates = [nan, inf]  #! nodes.coordinates',
+    "coordinates that are no numbers": GROUPS + NODE + 'coordinates = [nan, 0.0]  #! nodes.coordinates',
     "prefix of 33": GROUPS + NODE + '[[networks]]\ncidr = "10.0.0.0/33"  #! networks.cidr\ngroup = "eu"',
     "prefix of 129": GROUPS + NODE + '[[networks]]\ncidr = "2001:db8::/129"  #! networks.cidr\ngroup = "eu"',
     "address that is none": GROUPS + NODE + '[[networks]]\ncidr = "10.0.0/8"  #! networks.cidr\ngroup = "eu"',

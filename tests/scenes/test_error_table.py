@@ -240,11 +240,11 @@ def test_offline_camera_and_unavailable_format(stage):
 
 
 def test_detail_never_repeats_the_token(geod):
-    for token in ("nobody-knows-this", "x" * 5000, "expired", "stranger"):
+    for token in ("nobody-knows-this", "x" * 5000, "stranger"):
         assert token not in geod.ask(access_token=token).body.decode()
         for json in ([], ["--json"]):
             output = geod.world.geoctl(*json, *redirect_arguments(access_token=token))
-            assert token not in re.sub("token_expired", "", output.out + output.err)
+            assert token not in output.out + output.err
 
 
 def test_problem_is_read_as_json_whatever_the_id_holds(geod):

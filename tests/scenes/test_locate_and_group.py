@@ -23,7 +23,8 @@ CITIES = [
 def make_mmdb(path, lines=CITIES, *options):
     program = BIN / "make_mmdb"
     assert program.exists(), f"{program} is not built"
-    done = subprocess.run([program, "--type", "GeoLite2-City", "--language-names", "en,ru", *options, path],
+    kind = [] if "--type" in options else ["--type", "GeoLite2-City"]
+    done = subprocess.run([program, *kind, "--language-names", "en,ru", *options, path],
                           input="\n".join(lines) + "\n", capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return str(path)

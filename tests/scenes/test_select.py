@@ -113,15 +113,14 @@ def test_each_reason_in_the_trace(stage):
         node("drained", "here", admin="drain"), node("offline", "here", admin="offline"), node("unhealthy", "here"), node("stale", "here"),
         node("forbidden", "here", forbid=["DE>FR"], country="FR"), node("partner", "here", partners=["acme"]),
         {**node("pattern", "here"), "patterns": ["archive"]}, node("format", "here", formats=["hls"]), node("excluded", "here"),
-        node("weight", "here", weight=0), node("full", "here", capacity=10), node("good", "here"), node("good-too", "here"), node("far", "there"))
+        node("weight", "here", weight=0), node("good", "here"), node("good-too", "here"), node("far", "there"))
     facts["node_states"] = [
         {"id": "node-unhealthy", "seen_at": ago(1), "online": False}, {"id": "node-stale", "seen_at": ago(3600), "online": True},
-        {"id": "node-good", "seen_at": ago(1), "online": True, "sessions": 1, "load": 0.1},
-        {"id": "node-full", "seen_at": ago(1), "online": True, "sessions": 10}]
+        {"id": "node-good", "seen_at": ago(1), "online": True, "sessions": 1, "load": 0.1}]
     found = verdicts(trace(stage.world(facts), "--exclude", "node-excluded"))
     winner = [n for n, v in found.items() if v is True]
     assert len(winner) == 1 and winner[0] in ("node-good", "node-good-too")
-    for name in ("drained", "offline", "unhealthy", "stale", "forbidden", "partner", "pattern", "format", "excluded", "weight", "full"):
+    for name in ("drained", "offline", "unhealthy", "stale", "forbidden", "partner", "pattern", "format", "excluded", "weight"):
         assert found[f"node-{name}"] == name, found
     assert sorted(v for v in (found["node-good"], found["node-good-too"]) if v is not True) == ["not_first"]
     assert "node-far" not in found, "a group that was not visited"
@@ -136,7 +135,7 @@ def test_first_reason_of_several_is_told(stage):
 
 
 def test_candidates_are_every_node_of_every_group_visited(stage):
-    facts = small(node("a", "here", admin="offline"), node("b", "there", formats=["hls"]), {**node("c", "there"), "patterns": ["any"]})
+    facts = small(node("a", "here", admin="offline"), {**node("b", "there", formats=["hls"]), "patterns": []}, {**node("c", "there"), "patterns": ["any"]})
     facts.row("patterns", id="streaming")["fallback"] = ["any"]
     found = trace(stage.world(facts))
     assert verdicts(found) == {"node-a": "offline", "node-b": "format", "node-c": True}

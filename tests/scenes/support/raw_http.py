@@ -64,7 +64,10 @@ class Connection:
             return False
 
     def end_sending(self):
-        self.socket.shutdown(socket.SHUT_WR)
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:  # the server has closed already
+            pass
 
     def _more(self):
         try:
@@ -140,18 +143,31 @@ def fetch(address, target, method="GET", headers=(), host=HOST, source=None):
 
 def talk(address, data):
     """Sends bytes, ends sending, returns all answers until the server closes: [] is a clean close without a word."""
-    answers = []
-    with Connection(address) as connection:
-        if connection.send(data):
-            try:
-                connection.end_sending()
-            except OSError:
-                pass
-        try:
-            while True:
-                answers.append(connection.read())
-        except Closed:
-            return answers
+    return talk_all(address, [data])[0]
+
+
+def talk_all(address, messages):
+    """The same for many connections at once, since some are closed only when the server's patience ends."""
+    connections, answers = [], []
+    try:
+        for data in messages:
+            connections.append(Connection(address))
+            if connections[-1].send(data):
+                connections[-1].end_sending()
+        for connection in connections:
+            answers.append(list(_until_closed(connection)))
+    finally:
+        for connection in connections:
+            connection.socket.close()
+    return answers
+
+
+def _until_closed(connection):
+    try:
+        while True:
+            yield connection.read()
+    except Closed as rest:
+        assert not rest.args[0], f"closed in the middle of an answer: {rest.args[0]!r}"
 
 
 def eventually(condition, what, deadline_s=TIMEOUT_S):
