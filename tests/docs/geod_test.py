@@ -1,0 +1,69 @@
+"""geod(8) against a geod that runs: its listeners, their paths and methods, the keys of its log."""
+
+import http.client
+import json
+
+from support.mdoc import Page
+from support.programs import SOURCE
+
+PAGE = Page(SOURCE / "man" / "geod.8")
+LISTENERS = {row[0]: (row[1].split(), row[2]) for row in PAGE["LISTENERS"].rows}
+
+
+def ask(address, method, path, **headers):
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer, body
+
+
+def test_listeners_paths_and_methods(geod):
+    assert set(LISTENERS) == set(geod.addresses)
+    for listener, (paths, methods) in LISTENERS.items():
+        for path in paths:
+            answer, body = ask(geod.addresses[listener], "GET", path)
+            assert answer.status != 404, body
+            answer, _ = ask(geod.addresses[listener], "DELETE", path)
+            assert (answer.status, answer.headers["Allow"]) == (405, methods)
+        others = [path for name, (paths, _) in LISTENERS.items() if name != listener for path in paths]
+        for path in others + ["/", "/metrics", "/resolve", "/authorize"]:
+            assert json.loads(ask(geod.addresses[listener], "GET", path)[1])["code"] == "no_such_path", path
+
+
+def test_healthz(geod):
+    told = PAGE[("LISTENERS", "GET /healthz")].lines[0].removeprefix(".Li ")
+    assert ask(geod.addresses["admin"], "GET", "/healthz")[1] == told
+
+
+def test_json_of_a_redirect(geod):
+    target = "/flv?server=100-abcdef&camera=0&access_token=demo-alice&redirect=0"
+    answer, body = ask(geod.addresses["redirect"], "GET", target)
+    shown = PAGE[("LISTENERS", "GET /flv, /hls, /ws-fmp4, /stream")].displays[0]
+    assert answer.status == 200 and list(json.loads(body)) == list(json.loads(shown))
+
+
+def test_parameters_are_all_known(geod):
+    for item in PAGE[("LISTENERS", "GET /flv, /hls, /ws-fmp4, /stream")].items:
+        name = item.head[1]
+        answer, body = ask(geod.addresses["redirect"], "GET", f"/stream?{name}=&{name}=")
+        assert answer.status == 400 and json.loads(body)["detail"].startswith(name + ":"), body
+
+
+def test_problem_body(geod):
+    answer, body = ask(geod.addresses["redirect"], "GET", "/flv?server=100-abcdef&camera=0&access_token=nobody")
+    shown = json.loads(next(text for text in PAGE["REFUSALS"].displays))
+    told = json.loads(body)
+    assert {**told, "request_id": ""} == {**shown, "request_id": ""} and list(told) == list(shown)
+    assert len(told["request_id"]) == len(shown["request_id"])
+
+
+def test_keys_of_the_access_log(geod):
+    ask(geod.addresses["redirect"], "GET", "/flv?server=100-abcdef&camera=0&access_token=demo-alice")
+    ask(geod.addresses["verify"], "GET", "/verify")
+    told, seen = [item.head[1] for item in PAGE["ACCESS LOG"].items], set()
+    while seen != {"redirect", "verify"}:
+        line = geod.log.get(timeout=30)
+        assert set(line) == set(told)
+        seen.add(line["listener"])

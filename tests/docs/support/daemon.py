@@ -1,0 +1,43 @@
+"""geod on the demo's config, at ports that the system picks."""
+
+import json
+import queue
+import signal
+import subprocess
+import threading
+
+from .programs import BIN, SOURCE, environment
+
+
+class Geod:
+    def __init__(self):
+        listeners = {f"GEO_LISTEN_{name}": "127.0.0.1:0" for name in ("REDIRECT", "ADMIN", "VERIFY")}
+        self.process = subprocess.Popen([BIN / "geod", "--config", SOURCE / "config" / "demo" / "geod.toml"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**listeners))
+        self.addresses, said = {}, []
+        for line in self.process.stderr:
+            said.append(line)
+            words = line.split()
+            if words[1:4] == ["info", "listening", "on"]:
+                self.addresses[words[4]] = words[5]
+            if words[1:3] == ["info", "ready"]:
+                break
+        else:
+            raise AssertionError("geod did not start: " + "".join(said))
+        self.log = queue.Queue()
+        self.readers = [threading.Thread(target=self.process.stderr.read), threading.Thread(target=self.read_log)]
+        for reader in self.readers:  # so that geod never waits for one
+            reader.start()
+
+    def read_log(self):
+        for line in self.process.stdout:
+            self.log.put(json.loads(line))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(30)
+        for reader in self.readers:
+            reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return status
