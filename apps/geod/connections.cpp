@@ -13,13 +13,23 @@ namespace {
 
 constexpr std::size_t kSlice = 256;  // slots looked at before the lock is let go: an accept never waits longer
 
-// All that the peer has sent so far, read by us or not. Nothing: no TCP socket.
-std::optional<std::uint64_t> bytes_received(int fd) {
+// A request that the peer half-closed after: the loop has long answered it, if it was whole.
+constexpr std::chrono::milliseconds kLastWords{500};
+
+struct Received {
+  std::uint64_t bytes = 0;  // all that the peer has sent so far, read by us or not
+  bool ended = false;       // and will send nothing more
+};
+
+// Nothing: no TCP socket.
+std::optional<Received> received_from(int fd) {
+  constexpr std::uint8_t kCloseWait = 8;  // TCP_CLOSE_WAIT of the kernel's tcp_states.h
   tcp_info info{};
   socklen_t size = sizeof info;
   if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
   if (size < offsetof(tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received) return std::nullopt;
-  return info.tcpi_bytes_received;
+  const bool ended = info.tcpi_state == kCloseWait;
+  return Received{info.tcpi_bytes_received - (ended ? 1 : 0), ended};  // the FIN counts as a byte
 }
 
 }  // namespace
@@ -63,15 +73,16 @@ void Connections::sweep(Slot& slot, const Limits& limits) {
   }
   // Taken before received: what arrives in between counts as begun.
   const std::uint64_t taken = slot.bytes_taken.load();
-  const auto received = bytes_received(slot.fd);
-  const bool begun = received && *received > taken;
+  const auto received = received_from(slot.fd);
+  const bool begun = received && received->bytes > taken;
+  const bool ended = received && received->ended;
   if (!begun) {
     slot.header_since = geo::MonotonicTime::min();
-    if (limits.drop_idle) ::shutdown(slot.fd, SHUT_RDWR);
+    if (limits.drop_idle || ended) ::shutdown(slot.fd, SHUT_RDWR);
   } else if (slot.header_since == geo::MonotonicTime::min() || slot.taken_then != taken) {
     slot.header_since = limits.now;
     slot.taken_then = taken;
-  } else if (limits.now - slot.header_since > limits.header_timeout) {
+  } else if (limits.now - slot.header_since > (ended ? kLastWords : limits.header_timeout)) {
     ::shutdown(slot.fd, SHUT_RDWR);
   }
 }

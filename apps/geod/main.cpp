@@ -79,8 +79,8 @@ int serve(std::shared_ptr<const geo::compose::World> world, const geod::AppLog& 
   }
   log.info("ready");
   for (;;) {
-    const timespec second{1, 0};
-    const int signal = ::sigtimedwait(&signals, nullptr, &second);
+    const timespec half_a_second{0, 500'000'000};
+    const int signal = ::sigtimedwait(&signals, nullptr, &half_a_second);
     server.tick();
     if (signal == SIGHUP) server.reopen_log();
     if (signal == SIGTERM || signal == SIGINT) break;

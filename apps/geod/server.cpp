@@ -15,6 +15,7 @@ constexpr std::size_t kWaitingMax = 1024;  // requests that may wait for one of 
 constexpr seconds kIdleGrace{1};           // for an idle connection's last request
 constexpr milliseconds kDrainLook{20};
 constexpr seconds kStatesEvery{1};
+constexpr seconds kWarnEvery{1};
 
 }  // namespace
 
@@ -80,9 +81,11 @@ tl::expected<void, std::string> Server::add(const std::string& name, const std::
 
 void Server::tick() {
   sweep(clock_.monotonic(), false);
-  if (access_log_ == nullptr) return;
-  if (const std::uint64_t dropped = access_log_->take_dropped(); dropped > 0)
+  if (access_log_ == nullptr || clock_.monotonic() < next_warning_) return;
+  if (const std::uint64_t dropped = access_log_->take_dropped(); dropped > 0) {
+    next_warning_ = clock_.monotonic() + kWarnEvery;
     log_.warn("access log: {} lines dropped, they cannot be written fast enough", dropped);
+  }
 }
 
 void Server::reopen_log() {

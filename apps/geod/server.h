@@ -32,7 +32,7 @@ class Server {
 
   // Binds and serves. The error names the listener and its address, or the log file.
   tl::expected<void, std::string> start();
-  // About once a second: who takes too long, what the log dropped.
+  // About twice a second: who takes too long, what the log dropped.
   void tick();
   // SIGHUP.
   void reopen_log();
@@ -53,7 +53,8 @@ class Server {
   Worlds worlds_;
   const Cors cors_;
   std::atomic<bool> draining_{false};
-  std::unique_ptr<AccessLog> access_log_;  // null: off
+  geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of lines that the access log dropped
+  std::unique_ptr<AccessLog> access_log_;                        // null: off
   std::unique_ptr<Workers> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
 
