@@ -10,8 +10,7 @@ BUILD_PACKAGES="cmake g++ ninja-build pkg-config
 # To watch it work.
 DEMO_PACKAGES="ca-certificates curl"
 # To test it. nginx is a video node in front of a file that ffmpeg made.
-TEST_PACKAGES="ccache clang-format curl ffmpeg git libgmock-dev libgtest-dev man-db mmdb-bin nginx
-  python3 python3-pytest wrk"
+TEST_PACKAGES="ccache clang-format curl ffmpeg git libgmock-dev libgtest-dev man-db nginx python3 python3-pytest"
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
