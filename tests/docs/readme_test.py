@@ -86,3 +86,39 @@ def test_presets_and_folders():
     part = text[text.index("\n| folder |"):]
     for folder in re.findall(r"^\| `([\w/]+)` \|", part[:part.index("\n\n")], re.M):
         assert (SOURCE / folder).is_dir(), folder
+
+
+# What config/demo/README.md promises: each refusal can be had from the demo, so.
+ASK = ["redirect", "--ip", "77.88.55.60", "--server", "100-abcdef", "--camera", "0"]
+REFUSALS = {
+    "bad_request": [[*ASK[:-1], "a/b", "--token", "demo-alice"]],
+    "missing_token": [ASK],
+    "token_unknown": [[*ASK, "--token", "nobody"]],
+    "token_expired": [[*ASK, "--token", "demo-alice-old"]],
+    "forbidden": [[*ASK, "--token", "demo-grace"], [*ASK[:-1], "1", "--token", "demo-bob"]],
+    "payment_required": [[*ASK, "--token", "demo-carol"], [*ASK, "--token", "demo-dave"]],
+    "format_not_in_tariff": [[*ASK, "--token", "demo-erin", "--format", "flv"]],
+    "limit_exceeded": [[*ASK, "--token", "demo-frank"]],
+    "not_found": [[*ASK[:-1], "9", "--token", "demo-alice"],
+                  ["redirect", "--ip", "77.88.55.60", "--server", "300-acme01", "--camera", "0", "--token", "demo-acme"]],
+    "offline": [[*ASK[:-1], "1", "--token", "demo-alice"],
+                ["redirect", "--ip", "77.88.55.60", "--server", "101-c0ffee", "--camera", "0", "--token", "demo-alice"]],
+    "format_unavailable": [[*ASK[:-1], "2", "--token", "demo-alice", "--format", "flv"]],
+    "no_node": [["redirect", "--ip", "10.99.0.1", *ASK[3:], "--token", "demo-alice"]],
+    "reserved_address": [["resolve", "192.168.0.1"]],
+    "unknown_address": [["resolve", "1.1.1.1"]],
+}
+
+
+def test_refusals_of_the_demo():
+    text = READMES[1].read_text(encoding="utf-8")
+    told = {code: how for code, how in re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M)}
+    assert set(told) == set(REFUSALS)
+    for code, commands in REFUSALS.items():
+        for command in commands:
+            done = run("geoctl", "--config", SOURCE / "config" / "demo" / "geod.toml", "--json", *command)
+            assert f'"code":"{code}"' in done.stdout, f"{command}\n{done.stdout}{done.stderr}"
+            for word in re.findall(r"`(demo-[a-z-]+|nobody|\d+-\w+|[\d.]+)`", told[code]):
+                assert word in " ".join(" ".join(other) for other in commands), f"{code}: {word}"
+    served = run("geoctl", "--config", SOURCE / "config" / "demo" / "geod.toml", *ASK, "--token", "demo-alice")
+    assert served.returncode == 0, served.stderr
