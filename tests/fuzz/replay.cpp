@@ -26,10 +26,18 @@ int main(int argc, char** argv) {
       for (unsigned edits = 1 + dice() % 4; edits > 0; --edits) {
         const std::size_t at = dice() % (input.size() + 1);
         switch (dice() % 4) {
-          case 0: input.insert(at, 1, static_cast<char>(dice())); break;
-          case 1: if (!input.empty()) input[at % input.size()] = static_cast<char>(dice()); break;
-          case 2: input.erase(at, 1 + dice() % 8); break;
-          default: input.insert(at, input.substr(dice() % (input.size() + 1), dice() % 16)); break;
+          case 0:
+            input.insert(at, 1, static_cast<char>(dice()));
+            break;
+          case 1:
+            if (!input.empty()) input[at % input.size()] = static_cast<char>(dice());
+            break;
+          case 2:
+            input.erase(at, 1 + dice() % 8);
+            break;
+          default:
+            input.insert(at, input.substr(dice() % (input.size() + 1), dice() % 16));
+            break;
         }
       }
       fuzz(input);

@@ -20,7 +20,8 @@ void fuzz(std::string_view input) {
   const std::size_t which = input.empty() ? 0 : static_cast<unsigned char>(input.front()) % std::size(kNames);
   if (!input.empty()) input.remove_prefix(1);
   for (const char* name : kNames) std::filesystem::remove(dir / name);
-  std::ofstream(dir / "topology.toml") << "[[groups]]\nid = \"g\"\n[[nodes]]\nid = \"n\"\nhost = \"n.example\"\ngroup = \"g\"\n";
+  std::ofstream(dir / "topology.toml")
+      << "[[groups]]\nid = \"g\"\n[[nodes]]\nid = \"n\"\nhost = \"n.example\"\ngroup = \"g\"\n";
   std::ofstream(dir / kNames[which], std::ios::binary).write(input.data(), static_cast<std::streamsize>(input.size()));
   if (which == 4) {
     const auto read = geo::config::read_file(dir / kNames[which], {});

@@ -84,7 +84,8 @@ struct MemoryStore final : auth::Store, billing::Store, devices::Store {
     auto found = find(grants, wait, [&](const auth::Grant& row) {
       const bool has = std::find(row.rights.begin(), row.rights.end(), query.rights) != row.rights.end();
       return has && row.owner == owner &&
-             ((row.object_type == query.object_type && row.server == query.server && row.object_id == query.object_id) ||
+             ((row.object_type == query.object_type && row.server == query.server &&
+               row.object_id == query.object_id) ||
               (row.object_type == "server" && row.object_id == query.server));
     });
     if (!found) return std::nullopt;

@@ -47,7 +47,7 @@ enum class Refused : std::uint8_t {
   not_first,
 };
 inline constexpr std::array<std::string_view, 15> kRefusedNames{
-    "",       "drained", "offline", "unhealthy", "stale",    "full",   "quota",      "forbidden",
+    "",        "drained", "offline", "unhealthy", "stale",  "full",       "quota",    "forbidden",
     "partner", "pattern", "format",  "excluded",  "weight", "overloaded", "not_first"};
 constexpr std::string_view name_of(Refused refused) { return kRefusedNames[static_cast<std::size_t>(refused)]; }
 
@@ -57,7 +57,7 @@ struct Report {
   WallTime seen_at;
   bool online = true;
   std::optional<std::int64_t> sessions;
-  std::optional<double> load;  // 0..1
+  std::optional<double> load;  // 0: idle, 1 or more: full
   bool operator==(const Report&) const = default;
 };
 
@@ -75,8 +75,8 @@ class GEO_EXPORT States {
 };
 
 struct Settings {
-  bool allow_plain = false;                     // [redirect] allow_plain
-  std::chrono::seconds report_max_age{15};      // [health] report_max_age_s
+  bool allow_plain = false;                 // [redirect] allow_plain
+  std::chrono::seconds report_max_age{15};  // [health] report_max_age_s
 };
 
 // The port a node serves a format on, by its scheme; plain http and ws only where nothing else is offered and allowed.
@@ -89,11 +89,11 @@ GEO_EXPORT Endpoint endpoint_of(const place::Node& node, Format format, bool all
 
 struct Query {
   Index partner = kNone;
-  Index group = kNone;                     // kNone: no place, no default group: nobody serves
+  Index group = kNone;  // kNone: no place, no default group: nobody serves
   Index pattern = kNone;
-  std::optional<Format> format;            // nothing: any (geoctl select without --format)
-  std::string_view client_country;         // empty: unknown
-  std::uint64_t key = 0;                   // of the camera, see camera_key()
+  std::optional<Format> format;               // nothing: any (geoctl select without --format)
+  std::string_view client_country;            // empty: unknown
+  std::uint64_t key = 0;                      // of the camera, see camera_key()
   std::span<const std::string_view> exclude;  // node ids
   WallTime now;
 };
@@ -170,8 +170,8 @@ class GEO_EXPORT Balancer {
 
   std::shared_ptr<const place::Topology> topology_;
   Settings settings_;
-  std::vector<std::uint8_t> formats_;  // by node: a bit per Format it can be asked for
-  std::vector<Candidate> candidates_;  // of all tables, one after the other
+  std::vector<std::uint8_t> formats_;        // by node: a bit per Format it can be asked for
+  std::vector<Candidate> candidates_;        // of all tables, one after the other
   std::vector<std::uint32_t> table_starts_;  // [partner][group][pattern], and one more
 };
 

@@ -20,8 +20,8 @@ class GEO_EXPORT TrustedProxies {
 };
 
 // forwarded, x_forwarded_for: the header's lines joined with commas in their order; empty: not sent. Both count only if
-// `peer` is trusted, `Forwarded` (RFC 7239) before `X-Forwarded-For`; they are walked from the right to the first address
-// that is not trusted. An entry that is no address ends the walk: the last good one is the client.
+// `peer` is trusted, `Forwarded` (RFC 7239) before `X-Forwarded-For`; they are walked from the right to the first
+// address that is not trusted. An entry that is no address ends the walk: the last good one is the client.
 GEO_EXPORT Ip address_of(const Ip& peer, std::string_view forwarded, std::string_view x_forwarded_for,
                          const TrustedProxies& trusted);
 

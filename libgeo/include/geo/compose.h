@@ -45,8 +45,8 @@ struct Built {
 };
 GEO_EXPORT Built build(const config::Config& config, const Options& options = {});
 
-// Re-reads states.toml into `world` if it changed since the last call. Faults: it could not be read, the old states stay.
-// Blocks on the file; one thread at a time.
+// Re-reads states.toml into `world` if it changed since the last call. Faults: it could not be read, the old states
+// stay. Blocks on the file; one thread at a time.
 GEO_EXPORT Faults refresh_states(const World& world);
 
 }  // namespace geo::compose

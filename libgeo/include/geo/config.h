@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -122,6 +124,12 @@ struct Config {
 
   std::filesystem::path file;  // it was read from; empty: the defaults alone
   std::filesystem::path dir;   // of the file; relative paths start here
+
+  // Where the file says what, for faults that show only when it is used: "signing.keys[0].secret_file" -> its value.
+  struct Position {
+    std::size_t line = 0, col = 0;
+  };
+  std::map<std::string, Position, std::less<>> positions;
 
   // An empty path stays empty.
   GEO_EXPORT std::filesystem::path path(std::string_view relative) const;

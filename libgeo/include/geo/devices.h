@@ -32,7 +32,8 @@ class Store {
  public:
   virtual ~Store() = default;
   virtual Polled<std::shared_ptr<const Server>> server(std::string_view id, Wait wait) const = 0;
-  virtual Polled<std::shared_ptr<const Camera>> camera(std::string_view server, std::string_view id, Wait wait) const = 0;
+  virtual Polled<std::shared_ptr<const Camera>> camera(std::string_view server, std::string_view id,
+                                                       Wait wait) const = 0;
 };
 
 struct Query {

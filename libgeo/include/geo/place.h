@@ -77,8 +77,8 @@ struct Place {
 };
 struct Network {
   Cidr cidr;
-  std::string group;   // may be empty where `location` says the place
-  Location location;   // may be empty where `group` is given
+  std::string group;  // may be empty where `location` says the place
+  Location location;  // may be empty where `group` is given
   bool operator==(const Network&) const = default;
 };
 
@@ -95,7 +95,7 @@ struct Ports {
 struct Node {
   std::string id, host, group, dc;
   double weight = 100;
-  std::optional<std::int64_t> capacity;  // streams; nothing: no limit
+  std::optional<std::int64_t> capacity;                  // streams; nothing: no limit
   std::vector<std::string> patterns, partners, formats;  // empty: all
   Admin admin = Admin::online;
   std::string country;                     // empty: its group's
@@ -117,8 +117,8 @@ struct Rows {
   bool operator==(const Rows&) const = default;
 };
 
-// What contradicts itself across rows: duplicates, dangling references, overlapping claims. Rows whose id is empty could
-// not be read; they are passed over here, their fault was told already.
+// What contradicts itself across rows: duplicates, dangling references, overlapping claims. Rows whose id is empty
+// could not be read; they are passed over here, their fault was told already.
 GEO_EXPORT std::vector<RowFault> check(const Rows& rows);
 
 // ---- the snapshot ----
@@ -163,7 +163,8 @@ class GEO_EXPORT Topology {
 
   // The network row with the longest prefix that has the address.
   const Network* network_of(const Ip& ip) const;
-  // Contract section 3: network (of the address, where there is one), city, region, country, nearest, partner's default.
+  // Contract section 3: network (of the address, where there is one), city, region, country, nearest, partner's
+  // default.
   Grouped group_of(const Ip* ip, const Location& location, Index partner) const;
 
   // By node id.

@@ -39,7 +39,7 @@ struct Request {
   Request& operator=(const Request&) = delete;
 
   Ip client_ip;
-  std::string_view host;  // as sent; picks the partner
+  std::string_view host;     // as sent; picks the partner
   std::string_view partner;  // the id of one, instead of `host` (geoctl --partner)
   std::string_view server, camera, token;
   Format format = Format::flv;
@@ -57,8 +57,8 @@ struct Request {
 
 // One HTTP request as it came, no byte changed.
 struct RawRequest {
-  std::string_view path;    // "/flv"
-  std::string_view query;   // after the '?'
+  std::string_view path;   // "/flv"
+  std::string_view query;  // after the '?'
   std::optional<std::string_view> authorization;
   std::string_view accept;
 };
@@ -68,7 +68,8 @@ GEO_EXPORT bool is_path(std::string_view path);
 
 // Fills server, camera, token, format, exclude, passed, wants_json. Errors: bad_request (naming the parameter),
 // missing_token. pass_through: names from [redirect].
-GEO_EXPORT Result<void> parse_request(const RawRequest& raw, std::span<const std::string> pass_through, Request& request);
+GEO_EXPORT Result<void> parse_request(const RawRequest& raw, std::span<const std::string> pass_through,
+                                      Request& request);
 
 // The checks of one value each; geoctl's arguments go through them too.
 GEO_EXPORT Result<void> parse_exclude(std::string_view list, Request& request);
@@ -91,7 +92,7 @@ struct TraceStep {
 
 // What `--explain` and `/explain` show. Filled by the production code while it decides.
 struct Trace {
-  Ip client_ip;
+  std::optional<Ip> client_ip;  // nothing: a place was given instead
   std::vector<TraceStep> steps;
   balance::Account account;
 };
@@ -100,7 +101,8 @@ struct Trace {
 
 struct Snapshot;
 
-// Owns: its texts; views point into the Snapshot it was made with. Reused from request to request so that its buffers are.
+// Owns: its texts; views point into the Snapshot it was made with. Reused from request to request so that its buffers
+// are.
 struct Decision {
   // The refusal; nothing: the redirect stands.
   std::optional<Denial> denial;
@@ -112,7 +114,7 @@ struct Decision {
   std::string_view located_by;  // "networks", "maxmind", .. "default"
   bool degraded = false;        // no place was found: the partner's default group
   bool located_cached = false;
-  balance::Choice choice;           // choice.node is kNone where nobody was chosen
+  balance::Choice choice;  // choice.node is kNone where nobody was chosen
   std::array<balance::Choice, 2> alternates;
   std::size_t alternates_found = 0;
   place::Grouped grouped;
@@ -133,7 +135,7 @@ struct Options {
   Upto upto = Upto::sign;
   place::Index pattern = place::kNone;  // kNone: "streaming"
   bool any_format = false;              // geoctl select without --format: whatever the node offers
-  bool with_alternates = false;  // even where the client did not ask for JSON
+  bool with_alternates = false;         // even where the client did not ask for JSON
 };
 
 // Everything that one request is decided by. Immutable; a request holds one from start to end.
@@ -154,8 +156,8 @@ struct Snapshot {
 // bill refuse, that is the answer, whatever select found.
 //
 // Returns false where Wait::never() met a step that would have to wait: nothing is decided, run it again on a worker
-// with a deadline. Threads: any number at once, each with its own `decision`. Allocates nothing on the warm path but for
-// buffers that have to grow. `clock` is read for the trace's durations and the deadline only.
+// with a deadline. Threads: any number at once, each with its own `decision`. Allocates nothing on the warm path but
+// for buffers that have to grow. `clock` is read for the trace's durations and the deadline only.
 GEO_EXPORT bool decide(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
                        const Clock& clock, Decision& decision, Trace* trace = nullptr);
 

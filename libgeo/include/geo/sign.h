@@ -52,10 +52,10 @@ struct Url {
   std::string_view host;    // in lower case; ":port" where it is not the scheme's default
   std::string_view path;    // "/flv"
   std::string_view server, camera;
-  std::string_view token;              // empty: not in the URL
-  std::span<const Parameter> passed;   // in the configured order
-  std::optional<Ip> client_ip;         // bound by `cip`
-  std::int64_t expires_at_s = 0;       // Unix seconds
+  std::string_view token;             // empty: not in the URL
+  std::span<const Parameter> passed;  // in the configured order
+  std::optional<Ip> client_ip;        // bound by `cip`
+  std::int64_t expires_at_s = 0;      // Unix seconds
 };
 
 // Appends the whole signed URL to `out`; returns where the string to sign begins and ends in it.

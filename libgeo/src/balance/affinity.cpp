@@ -26,13 +26,14 @@ constexpr std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// -ln(u) for u = (bits + 1) / 2^53 in (0, 1]. std::log may differ in the last bit from library to library; this does not.
+// -ln(u) for u = (bits + 1) / 2^53 in (0, 1]. std::log may differ in the last bit from library to library; this does
+// not.
 double minus_log(std::uint64_t bits) {
   constexpr double kLn2 = 0.693147180559945309417;
   const std::uint64_t whole = bits + 1;
   int exponent = 63 - std::countl_zero(whole);
   double fraction = static_cast<double>(whole) / static_cast<double>(std::uint64_t{1} << exponent);  // [1, 2)
-  if (fraction > 1.4142135623730951) fraction *= 0.5, ++exponent;                                     // (0.707, 1.414]
+  if (fraction > 1.4142135623730951) fraction *= 0.5, ++exponent;                                    // (0.707, 1.414]
   // ln((1 + t) / (1 - t)) = 2 (t + t^3/3 + t^5/5 ..), |t| <= 0.172: what is left out is below 1e-12
   const double t = (fraction - 1) / (fraction + 1), t2 = t * t;
   double sum = 1.0 / 13;

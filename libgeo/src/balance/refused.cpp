@@ -40,14 +40,14 @@ Refused Balancer::refused_by_request(const Pass& pass, Index node) const {
 
 bool Balancer::serves_partner(Index node, Index partner) const {
   const std::vector<std::string>& partners = topology_->node(node).partners;
-  return partners.empty() ||
-         (partner != kNone && std::find(partners.begin(), partners.end(), topology_->partner(partner).id) != partners.end());
+  return partners.empty() || (partner != kNone && std::find(partners.begin(), partners.end(),
+                                                            topology_->partner(partner).id) != partners.end());
 }
 
 bool Balancer::serves_pattern(Index node, Index pattern) const {
   const std::vector<std::string>& patterns = topology_->node(node).patterns;
-  return patterns.empty() ||
-         (pattern != kNone && std::find(patterns.begin(), patterns.end(), topology_->pattern(pattern).id) != patterns.end());
+  return patterns.empty() || (pattern != kNone && std::find(patterns.begin(), patterns.end(),
+                                                            topology_->pattern(pattern).id) != patterns.end());
 }
 
 bool Balancer::forbidden(Index node, std::string_view client_country) const {

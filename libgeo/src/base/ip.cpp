@@ -48,7 +48,8 @@ Ip Ip::v6(const std::uint8_t* bytes) {
 
 std::optional<Ip> Ip::parse(std::string_view text) {
   char zero_ended[INET6_ADDRSTRLEN + 1];
-  if (text.empty() || text.size() >= sizeof zero_ended || text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (text.empty() || text.size() >= sizeof zero_ended || text.find('\0') != std::string_view::npos)
+    return std::nullopt;
   *std::copy(text.begin(), text.end(), zero_ended) = '\0';
   std::uint8_t bytes[16];
   // inet_pton takes exactly the strict forms: four decimal parts (glibc lets "01" through), or RFC 4291.

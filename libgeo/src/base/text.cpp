@@ -1,6 +1,5 @@
 #include "geo/base/text.h"
 
-
 #include <fmt/format.h>
 
 #include <array>
@@ -329,8 +328,9 @@ Json& Json::number(double value, int decimals) {
   if (!std::isfinite(value)) return null();
   separate();
   char digits[64];
-  const auto end = decimals < 0 ? std::to_chars(digits, digits + sizeof digits, value)
-                                : std::to_chars(digits, digits + sizeof digits, value, std::chars_format::fixed, decimals);
+  const auto end = decimals < 0
+                       ? std::to_chars(digits, digits + sizeof digits, value)
+                       : std::to_chars(digits, digits + sizeof digits, value, std::chars_format::fixed, decimals);
   out_.append(digits, end.ec == std::errc{} ? end.ptr : digits);
   return *this;
 }

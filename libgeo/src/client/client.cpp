@@ -34,9 +34,12 @@ std::optional<std::string_view> take_last(std::string_view& list, bool quoted_st
   bool quoted = false;
   std::size_t comma = std::string_view::npos;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    if (quoted_strings && quoted && list[i] == '\\') ++i;
-    else if (quoted_strings && list[i] == '"') quoted = !quoted;
-    else if (list[i] == ',' && !quoted) comma = i;
+    if (quoted_strings && quoted && list[i] == '\\')
+      ++i;
+    else if (quoted_strings && list[i] == '"')
+      quoted = !quoted;
+    else if (list[i] == ',' && !quoted)
+      comma = i;
   }
   std::string_view last = list;
   if (comma == std::string_view::npos) {
@@ -56,8 +59,10 @@ std::optional<Ip> read_forwarded(std::string_view element) {
     bool quoted = false;
     std::size_t end = 0;
     for (; end < element.size() && (quoted || element[end] != ';'); ++end) {
-      if (quoted && element[end] == '\\') ++end;
-      else if (element[end] == '"') quoted = !quoted;
+      if (quoted && element[end] == '\\')
+        ++end;
+      else if (element[end] == '"')
+        quoted = !quoted;
     }
     end = std::min(end, element.size());
     const std::string_view pair = trim(element.substr(0, end));

@@ -32,8 +32,13 @@ class Builder {
   }
 
  private:
-  void fault(std::string key, std::string message) {
-    faults_.push_back({config_.file.empty() ? "config" : config_.file.string(), 0, 0, std::move(key), std::move(message)});
+  // About the value that stands at `at`: "signing.keys[0].secret_file".
+  void fault(std::string_view at, std::string key, std::string message) {
+    const auto found = config_.positions.find(at);
+    const config::Config::Position position =
+        found == config_.positions.end() ? config::Config::Position{} : found->second;
+    faults_.push_back({config_.file.empty() ? "config" : config_.file.string(), position.line, position.col,
+                       std::move(key), std::move(message)});
   }
 
   void read_proxies() {
@@ -45,18 +50,20 @@ class Builder {
 
   void read_keys() {
     std::vector<sign::Key> keys;
-    for (const config::SigningKey& key : config_.signing.keys) {
+    for (std::size_t i = 0; i < config_.signing.keys.size(); ++i) {
+      const config::SigningKey& key = config_.signing.keys[i];
       const auto path = io::secret_path(key.secret_file, config_.dir);
       auto secret = path ? io::read_secret(*path) : tl::unexpected(path.error());
       if (!secret) {
-        fault("signing.keys", fmt::format("key \"{}\": {}", key.id, secret.error()));
+        fault(fmt::format("signing.keys[{}].secret_file", i), "signing.keys",
+              fmt::format("key \"{}\": {}", key.id, secret.error()));
         continue;
       }
       keys.push_back({key.id, HmacKey(*secret)});
       wipe(*secret);
     }
     if (keys.empty() && config_.signing.keys.empty())
-      fault("signing.keys", "at least one key is needed");
+      fault("signing.keys", "signing.keys", "at least one key is needed");
     else if (!keys.empty())
       world_->snapshot.keys = std::make_shared<const sign::Keyring>(std::move(keys), config_.signing.active);
   }
@@ -72,7 +79,7 @@ class Builder {
         if (maxmind)
           providers.push_back(std::move(*maxmind));
         else
-          fault("resolver.maxmind.files", maxmind.error());
+          fault("resolver.maxmind.files", "resolver.maxmind.files", maxmind.error());
       }
     }
     world_->snapshot.resolver = std::make_shared<const resolve::Resolver>(std::move(providers));

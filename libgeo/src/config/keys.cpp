@@ -106,7 +106,7 @@ void add_steps(std::vector<Key>& keys) {
        {"resolver", "url", at<&Config::resolver, &Resolver::url>,
         "Base URL of a geo-resolver to ask instead. Not part of this version.", url_or_empty()},
        {"resolver", "complete", at<&Config::resolver, &Resolver::complete>,
-        "Let later providers that agree on the country fill in what the first one does not know."},
+        not_yet("Let later providers that agree on the country fill in what the first one does not know.")},
        {"resolver.maxmind", "files", at<&Config::resolver, &Resolver::maxmind, &MaxMind::files>,
         "MaxMind DB files with cities, asked in this order.", io::rules::path(), 0, 0, true},
        {"resolver.ip-api", "url", at<&Config::resolver, &Resolver::ip_api, &IpApi::url>,

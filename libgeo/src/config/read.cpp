@@ -190,6 +190,18 @@ Variables read_environment(const std::vector<Variable>& environment, Config& con
   return set;
 }
 
+void remember_positions(const toml::node& node, const std::string& path, Config& config) {
+  const toml::source_position at = node.source().begin;
+  if (!path.empty()) config.positions[path] = {at.line, at.column};
+  if (const toml::table* table = node.as_table())
+    for (const auto& [name, value] : *table)
+      remember_positions(value, path.empty() ? std::string(name.str()) : fmt::format("{}.{}", path, name.str()),
+                         config);
+  if (const toml::array* array = node.as_array())
+    for (std::size_t i = 0; i < array->size(); ++i)
+      remember_positions(*array->get(i), fmt::format("{}[{}]", path, i), config);
+}
+
 void check(const Config& config, Origins origins) {
   contradictions(config, origins);
   not_built_yet(config, origins);
@@ -205,6 +217,7 @@ Read read_file(const std::filesystem::path& file, const std::vector<Variable>& e
   read_section(document, "", document.root(), read.config);
   const Variables variables = read_environment(environment, read.config, read.faults);
   // What a broken file would have said is not known, so nothing contradicts it.
+  remember_positions(document.root(), "", read.config);
   if (document.readable()) check(read.config, Origins(read.faults, &document, variables));
   sort(read.faults);
   return read;

@@ -64,7 +64,8 @@ class Checks {
     for (std::size_t item = 0; item < list.size(); ++item) {
       reference(table, row, key, list[item], kind, known, static_cast<std::ptrdiff_t>(item));
       if (!list[item].empty() && !seen.insert(list[item]).second)
-        fault(table, row, key, fmt::format("\"{}\" is in the list already", list[item]), static_cast<std::ptrdiff_t>(item));
+        fault(table, row, key, fmt::format("\"{}\" is in the list already", list[item]),
+              static_cast<std::ptrdiff_t>(item));
     }
   }
 
@@ -98,7 +99,8 @@ class Checks {
       const Place& place = rows_.places[i];
       reference("places", i, "group", place.group, "group", groups);
       if (!place.country.empty() && !seen.emplace(place.country, place.region, place.city).second)
-        fault("places", i, "", fmt::format("{}/{}/{} is claimed already", place.country, place.region, place.city));
+        fault("places", i, "country",
+              fmt::format("{}/{}/{} is claimed already", place.country, place.region, place.city));
     }
   }
 

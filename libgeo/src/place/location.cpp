@@ -10,8 +10,8 @@ double distance_km(const Coordinates& a, const Coordinates& b) {
   constexpr double kRadians = std::numbers::pi / 180.0;
   const double half_latitude = std::sin((b.latitude - a.latitude) * kRadians / 2);
   const double half_longitude = std::sin((b.longitude - a.longitude) * kRadians / 2);
-  const double h = half_latitude * half_latitude + std::cos(a.latitude * kRadians) * std::cos(b.latitude * kRadians) *
-                                                       half_longitude * half_longitude;
+  const double h = half_latitude * half_latitude +
+                   std::cos(a.latitude * kRadians) * std::cos(b.latitude * kRadians) * half_longitude * half_longitude;
   return 2 * kRadiusKm * std::asin(std::sqrt(std::min(1.0, h)));
 }
 

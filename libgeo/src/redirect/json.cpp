@@ -26,7 +26,7 @@ void append_json(std::string& out, const Request& request, const Snapshot& snaps
 void append_json(std::string& out, const Trace& trace, const Snapshot& snapshot, const Decision& decision) {
   const place::Topology& topology = *snapshot.topology;
   Json json(out);
-  json.open('{').field("client_ip", trace.client_ip.to_string()).key("steps").open('[');
+  json.open('{').field_or_null("client_ip", trace.client_ip ? trace.client_ip->to_string() : "").key("steps").open('[');
   for (const TraceStep& step : trace.steps) {
     json.open('{').field("step", name_of(step.step)).key("result");
     if (step.result.empty())
@@ -56,7 +56,7 @@ void append_problem(std::string& out, const Denial& denial, std::string_view req
   const ErrorRow& row = row_of(denial.code);
   Json json(out);
   json.open('{').field("title", row.title).field("status", std::int64_t{row.http_status}).field("code", row.name);
-  json.field("detail", denial.detail).field("request_id", request_id).close('}');
+  json.field("detail", denial.detail).field_or_null("request_id", request_id).close('}');
 }
 
 }  // namespace geo::redirect

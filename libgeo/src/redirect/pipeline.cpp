@@ -16,7 +16,13 @@ class Journey {
  public:
   Journey(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
           const Clock& clock, Decision& decision, Trace* trace)
-      : request_(request), on_(snapshot), states_(states), wait_(wait), clock_(clock), decision_(decision), trace_(trace) {}
+      : request_(request),
+        on_(snapshot),
+        states_(states),
+        wait_(wait),
+        clock_(clock),
+        decision_(decision),
+        trace_(trace) {}
 
   // locate, group, select, authorize, bill, inspect, sign - in this order.
   Outcome walk() {
@@ -102,11 +108,14 @@ class Journey {
   Outcome group(TraceStep* t) {
     decision_.partner = request_.partner.empty() ? on_.topology->partner_of_host(request_.host)
                                                  : on_.topology->find_partner(request_.partner);
-    decision_.grouped = on_.topology->group_of(request_.place ? nullptr : &request_.client_ip, *location_, decision_.partner);
+    decision_.grouped =
+        on_.topology->group_of(request_.place ? nullptr : &request_.client_ip, *location_, decision_.partner);
     if (t != nullptr) {
       Json json(t->result);
       json.open('{').field("partner", on_.topology->partner(decision_.partner).id);
-      json.field_or_null("group", group_id(decision_.grouped.group)).field("by", place::name_of(decision_.grouped.by)).close('}');
+      json.field_or_null("group", group_id(decision_.grouped.group))
+          .field("by", place::name_of(decision_.grouped.by))
+          .close('}');
     }
     return Outcome::go_on;
   }
@@ -140,16 +149,18 @@ class Journey {
     json.field_or_null("pattern", chosen ? on_.topology->pattern(decision_.choice.pattern).id : std::string());
     json.field("exclude_ignored", decision_.choice.exclude_ignored).key("attempts").open('[');
     for (const balance::Attempt& attempt : trace_->account.attempts)
-      json.open('{').field("pattern", on_.topology->pattern(attempt.pattern).id)
+      json.open('{')
+          .field("pattern", on_.topology->pattern(attempt.pattern).id)
           .field("group", on_.topology->group(attempt.group).id)
-          .field("eligible", std::int64_t{attempt.eligible}).close('}');
+          .field("eligible", std::int64_t{attempt.eligible})
+          .close('}');
     json.close(']').close('}');
     return out;
   }
 
   Outcome authorize(TraceStep* t) {
-    auto answer = on_.authorizer->authorize(
-        {request_.token, "view", "camera", request_.camera, request_.server}, request_.now, wait_);
+    auto answer = on_.authorizer->authorize({request_.token, "view", "camera", request_.camera, request_.server},
+                                            request_.now, wait_);
     if (!answer) return Outcome::would_block;
     if (!*answer) return refuse(std::move(answer->error()));
     right_ = std::move(**answer);
@@ -168,9 +179,9 @@ class Journey {
 
   Outcome bill(TraceStep* t) {
     const auth::Owner& owner = right_.owner();
-    auto answer = billing::bill(*on_.billing,
-                                {owner.type, owner.id, request_.server, request_.camera, balance::name_of(request_.format)},
-                                request_.now, wait_);
+    auto answer = billing::bill(
+        *on_.billing, {owner.type, owner.id, request_.server, request_.camera, balance::name_of(request_.format)},
+        request_.now, wait_);
     if (!answer) return Outcome::would_block;
     if (!*answer) return refuse(std::move(answer->error()));
     if (t != nullptr) {
@@ -212,8 +223,10 @@ class Journey {
     }
     if (t != nullptr) {
       Json json(t->result);
-      json.open('{').field("kid", on_.keys->active().id)
-          .field("expires_at", rfc3339(WallTime(std::chrono::seconds(decision_.expires_at_s)))).close('}');
+      json.open('{')
+          .field("kid", on_.keys->active().id)
+          .field("expires_at", rfc3339(WallTime(std::chrono::seconds(decision_.expires_at_s))))
+          .close('}');
     }
     return Outcome::go_on;
   }
@@ -280,7 +293,7 @@ void Decision::clear() {
 bool decide(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
             const Clock& clock, Decision& decision, Trace* trace) {
   decision.clear();
-  if (trace != nullptr) *trace = Trace{request.client_ip, {}, {}};
+  if (trace != nullptr) *trace = Trace{request.place ? std::nullopt : std::optional(request.client_ip), {}, {}};
   return Journey(request, snapshot, states, wait, clock, decision, trace).walk() != Outcome::would_block;
 }
 

@@ -76,11 +76,13 @@ class Parser {
       std::optional<std::string_view>* slot = name ? slot_of(*name) : nullptr;
       if (slot == nullptr) continue;  // dropped
       if (*slot) return bad(*name, "given twice");
-      const auto value = decoded(equals == std::string_view::npos ? std::string_view() : parameter.substr(equals + 1), request_);
+      const auto value =
+          decoded(equals == std::string_view::npos ? std::string_view() : parameter.substr(equals + 1), request_);
       if (!value) return bad(*name, "% is not followed by two hex digits");
       if (value->empty()) return bad(*name, "empty");
       if (value->size() > 4096) return bad(*name, "longer than 4096 characters");
-      if (std::any_of(value->begin(), value->end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+      if (std::any_of(value->begin(), value->end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
         return bad(*name, "holds a control character");
       *slot = value;
     }
@@ -111,7 +113,8 @@ class Parser {
     if (values_[kFormat]) {
       by_name = balance::format_of(*values_[kFormat]);
       if (!by_name) return bad("format", "must be flv, hls or ws-fmp4");
-      if (by_path && *by_path != *by_name) return bad("format", fmt::format("does not agree with the path {}", raw_.path));
+      if (by_path && *by_path != *by_name)
+        return bad("format", fmt::format("does not agree with the path {}", raw_.path));
     }
     if (!by_path && !by_name) return bad("format", "missing");
     request_.format = by_name ? *by_name : *by_path;
@@ -135,7 +138,8 @@ class Parser {
       if (iequals(scheme, kScheme)) bearer = trim(header.substr(scheme.size()));
     }
     if (bearer && values_[kToken]) return bad("access_token", "given twice: as a parameter and in Authorization");
-    if (!bearer && !values_[kToken]) return deny(ErrorCode::missing_token, "access_token or Authorization: Bearer is needed");
+    if (!bearer && !values_[kToken])
+      return deny(ErrorCode::missing_token, "access_token or Authorization: Bearer is needed");
     request_.token = bearer ? *bearer : *values_[kToken];
     if (!auth::is_well_formed(request_.token))
       return bad(bearer ? "Authorization" : "access_token", "a token is 1-4096 visible ASCII characters");
@@ -151,7 +155,9 @@ class Parser {
 
 }  // namespace
 
-bool is_path(std::string_view path) { return path == "/stream" || (path.size() > 1 && path[0] == '/' && format_of_path(path)); }
+bool is_path(std::string_view path) {
+  return path == "/stream" || (path.size() > 1 && path[0] == '/' && format_of_path(path));
+}
 
 Result<void> parse_request(const RawRequest& raw, std::span<const std::string> pass_through, Request& request) {
   return Parser(raw, pass_through, request).run();

@@ -63,8 +63,8 @@ bool ends_with_default_port(std::string_view host) { return host.ends_with(":443
 }  // namespace
 
 std::string_view name_of(Reason reason) {
-  constexpr std::array<std::string_view, 7> kNames{"ok",      "malformed",    "wrong_host", "unknown_key", "bad_signature",
-                                                   "expired", "wrong_client"};
+  constexpr std::array<std::string_view, 7> kNames{
+      "ok", "malformed", "wrong_host", "unknown_key", "bad_signature", "expired", "wrong_client"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 

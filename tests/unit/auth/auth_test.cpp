@@ -21,7 +21,9 @@ struct World {
 
 TEST(Authorize, AServersOwnerNeedsNoGrant) { EXPECT_EQ(World().ask("T-1"), "u1"); }
 
-TEST(Authorize, AnOwnersRightIsToViewAlone) { EXPECT_EQ(World().ask("T-1", "100-abcdef", "0", "control"), "forbidden"); }
+TEST(Authorize, AnOwnersRightIsToViewAlone) {
+  EXPECT_EQ(World().ask("T-1", "100-abcdef", "0", "control"), "forbidden");
+}
 
 TEST(Authorize, RefusesUnknownTokens) { EXPECT_EQ(World().ask("T-2"), "token_unknown"); }
 
@@ -57,7 +59,8 @@ TEST(Authorize, PassesOnWhatTheStoreSays) {
 TEST(Token, IsWellFormedAsVisibleAscii) {
   EXPECT_TRUE(is_well_formed("a"));
   EXPECT_TRUE(is_well_formed(std::string(4096, '~')));
-  for (const std::string& bad : {std::string(), std::string(4097, 'a'), std::string("a b"), std::string("a\n"), std::string("é")})
+  for (const std::string& bad :
+       {std::string(), std::string(4097, 'a'), std::string("a b"), std::string("a\n"), std::string("é")})
     EXPECT_FALSE(is_well_formed(bad));
 }
 

@@ -18,7 +18,8 @@ using scene::node;
 // A balancer over rows, asked by names.
 struct World {
   explicit World(place::Rows rows, Settings settings = {}, std::vector<Report> reports = {})
-      : topology(std::make_shared<place::Topology>(std::move(rows))), balancer(topology, settings),
+      : topology(std::make_shared<place::Topology>(std::move(rows))),
+        balancer(topology, settings),
         states(*topology, reports) {}
 
   Query query(std::string_view group, std::string_view camera = "0") const {
@@ -163,7 +164,8 @@ TEST(Select, FallsBackInOrder) {
   rows.nodes[2].admin = place::Admin::drain;
   const World empty(rows);
   EXPECT_EQ(empty.ask(empty.query("ru-msk")), "-");  // ru-spb has no fallback of its own here: lists are not followed
-  EXPECT_EQ(empty.reasons(empty.query("ru-msk")), (Reasons{{"msk-1", "offline"}, {"msk-2", "offline"}, {"spb-1", "drained"}}));
+  EXPECT_EQ(empty.reasons(empty.query("ru-msk")),
+            (Reasons{{"msk-1", "offline"}, {"msk-2", "offline"}, {"spb-1", "drained"}}));
 }
 
 TEST(Select, TriesAllGroupsOfAPatternBeforeTheNextPattern) {
@@ -183,8 +185,8 @@ TEST(Select, TriesAllGroupsOfAPatternBeforeTheNextPattern) {
   EXPECT_EQ(second.topology->group(choice->group).id, "ru-msk");
   Account account;
   second.ask(second.query("ru-msk"), &account);
-  EXPECT_EQ(account.attempts.size(), 3U);      // streaming in both groups, then any
-  EXPECT_EQ(account.verdicts.size(), 3U);      // each node once, with the last pattern's verdict
+  EXPECT_EQ(account.attempts.size(), 3U);  // streaming in both groups, then any
+  EXPECT_EQ(account.verdicts.size(), 3U);  // each node once, with the last pattern's verdict
 }
 
 TEST(Select, HonoursExcludeUnlessNobodyIsLeft) {
@@ -230,7 +232,8 @@ TEST(Select, GivesTheFirstTrueReason) {
   place::Partner acme;
   acme.id = "acme";
   rows.partners = {acme};
-  for (const char* id : {"ok1", "ok2", "drained", "offline", "partner", "pattern", "format", "excluded", "weight", "plain"})
+  for (const char* id :
+       {"ok1", "ok2", "drained", "offline", "partner", "pattern", "format", "excluded", "weight", "plain"})
     rows.nodes.push_back(node(id, "g"));
   rows.nodes[2].admin = place::Admin::drain;
   rows.nodes[2].weight = 0;
@@ -249,19 +252,28 @@ TEST(Select, GivesTheFirstTrueReason) {
   Reasons reasons = world.reasons(q);
   EXPECT_EQ(std::set<std::string>({reasons["ok1"], reasons["ok2"]}), (std::set<std::string>{"chosen", "not_first"}));
   reasons.erase("ok1"), reasons.erase("ok2");
-  EXPECT_EQ(reasons, (Reasons{{"drained", "drained"}, {"offline", "offline"}, {"partner", "partner"}, {"pattern", "pattern"},
-                              {"format", "format"}, {"excluded", "excluded"}, {"weight", "excluded"}, {"plain", "format"}}));
+  EXPECT_EQ(reasons, (Reasons{{"drained", "drained"},
+                              {"offline", "offline"},
+                              {"partner", "partner"},
+                              {"pattern", "pattern"},
+                              {"format", "format"},
+                              {"excluded", "excluded"},
+                              {"weight", "excluded"},
+                              {"plain", "format"}}));
 }
 
 TEST(Reports, UnhealthyAndStaleNodesDoNotServe) {
-  Report down{"msk-1", kNow - std::chrono::seconds(3), false, {}, {}}, old{"msk-2", kNow - std::chrono::seconds(16), true, {}, {}};
+  Report down{"msk-1", kNow - std::chrono::seconds(3), false, {}, {}},
+      old{"msk-2", kNow - std::chrono::seconds(16), true, {}, {}};
   Report fresh{"spb-1", kNow, true, {}, {}};
   const World world(scene::small_map(), {}, {down, old, fresh});
-  EXPECT_EQ(world.reasons(world.query("ru-msk")), (Reasons{{"msk-1", "unhealthy"}, {"msk-2", "stale"}, {"spb-1", "chosen"}}));
+  EXPECT_EQ(world.reasons(world.query("ru-msk")),
+            (Reasons{{"msk-1", "unhealthy"}, {"msk-2", "stale"}, {"spb-1", "chosen"}}));
 }
 
 TEST(Reports, WhenAllAreOldTheReportsFailedNotTheNodes) {
-  Report old{"msk-1", kNow - std::chrono::seconds(60), false, {}, {}}, older{"msk-2", kNow - std::chrono::seconds(600), true, {}, {}};
+  Report old{"msk-1", kNow - std::chrono::seconds(60), false, {}, {}},
+      older{"msk-2", kNow - std::chrono::seconds(600), true, {}, {}};
   const World world(scene::small_map(), {}, {old, older});
   const Reasons reasons = world.reasons(world.query("ru-msk"));
   EXPECT_EQ(reasons.size(), 2U);

@@ -14,20 +14,23 @@ TEST(IpParse, TakesStrictFormsOnly) {
   for (const char* good : {"0.0.0.0", "255.255.255.255", "77.88.55.60", "::", "::1", "2001:db8::1", "::ffff:1.2.3.4",
                            "2001:DB8:0:0:0:0:0:1"})
     EXPECT_TRUE(Ip::parse(good)) << good;
-  for (const char* bad : {"", " 1.2.3.4", "1.2.3.4 ", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.256", "1.2.3.4:80",
-                          "[::1]", "fe80::1%eth0", ":::", "1::2::3", "12345::", "g::", "0x1.2.3.4", "1.2.3.-4",
-                          "00.0.0.0", "::ffff:1.2.3.04"})
+  for (const char* bad :
+       {"", " 1.2.3.4", "1.2.3.4 ", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.256", "1.2.3.4:80", "[::1]",
+        "fe80::1%eth0", ":::", "1::2::3", "12345::", "g::", "0x1.2.3.4", "1.2.3.-4", "00.0.0.0", "::ffff:1.2.3.04"})
     EXPECT_FALSE(Ip::parse(bad)) << bad;
   EXPECT_FALSE(Ip::parse(std::string_view("1.2.3.4\0", 8)));
   EXPECT_FALSE(Ip::parse(std::string(100, '1')));
 }
 
 TEST(IpText, IsAsRfc5952WritesIt) {
-  const std::map<std::string, std::string> cases{
-      {"2001:0DB8::0001", "2001:db8::1"},      {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
-      {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"}, {"0:0:0:0:0:0:0:0", "::"},
-      {"1:0:0:0:0:0:0:0", "1::"},              {"::ffff:77.88.55.60", "77.88.55.60"},
-      {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"}, {"10.0.0.1", "10.0.0.1"}};
+  const std::map<std::string, std::string> cases{{"2001:0DB8::0001", "2001:db8::1"},
+                                                 {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
+                                                 {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},
+                                                 {"0:0:0:0:0:0:0:0", "::"},
+                                                 {"1:0:0:0:0:0:0:0", "1::"},
+                                                 {"::ffff:77.88.55.60", "77.88.55.60"},
+                                                 {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},
+                                                 {"10.0.0.1", "10.0.0.1"}};
   for (const auto& [in, out] : cases) EXPECT_EQ(ip(in).to_string(), out);
 }
 
@@ -57,8 +60,8 @@ TEST(CidrParse, SaysWhatIsWrong) {
   std::string why;
   EXPECT_FALSE(Cidr::parse("10.1.2.3/16", &why));
   EXPECT_EQ(why, "host bits are set: the network is 10.1.0.0/16");
-  for (const char* bad : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "::/129", "x/8", "/8", "10.0.0.0/8/8",
-                          "::ffff:10.0.0.0/104"})
+  for (const char* bad : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "::/129", "x/8", "/8",
+                          "10.0.0.0/8/8", "::ffff:10.0.0.0/104"})
     EXPECT_FALSE(Cidr::parse(bad, &why)) << bad;
   EXPECT_EQ(Cidr::parse("10.1.2.3")->prefix, 32);
   EXPECT_EQ(Cidr::parse("2001:db8::/32")->to_string(), "2001:db8::/32");
@@ -99,14 +102,16 @@ TEST(PrefixMap, AgreesWithATryOfEveryNetwork) {
       const std::string text = address.to_string() + "/" + std::to_string(wide.prefix);
       auto cidr = Cidr::parse(text, &why);
       if (!cidr) cidr = Cidr::parse(why.substr(why.rfind(' ') + 1));
-      const bool is_new = std::none_of(networks.begin(), networks.end(), [&](const auto& n) { return n.first == *cidr; });
+      const bool is_new =
+          std::none_of(networks.begin(), networks.end(), [&](const auto& n) { return n.first == *cidr; });
       if (is_new) networks.emplace_back(*cidr, i);
     }
     const PrefixMap map(networks);
     for (int probe = 0; probe < 300; ++probe) {
       std::uint8_t bytes[16]{};
       const bool v4 = dice() % 2;
-      for (auto& byte : bytes) byte = dice() % 2 ? static_cast<std::uint8_t>(dice() % 4 * 85) : static_cast<std::uint8_t>(dice());
+      for (auto& byte : bytes)
+        byte = dice() % 2 ? static_cast<std::uint8_t>(dice() % 4 * 85) : static_cast<std::uint8_t>(dice());
       const Ip address = v4 ? Ip::v4(bytes) : Ip::v6(bytes);
       std::optional<std::uint32_t> expected;
       int longest = -1;

@@ -11,8 +11,8 @@ TEST(Id, HasTheContractsAlphabet) {
   EXPECT_TRUE(is_id("100-abcdef"));
   EXPECT_TRUE(is_id("a.b_c:D-9"));
   EXPECT_TRUE(is_id(std::string(64, 'a')));
-  for (const std::string& bad : {std::string(), std::string(65, 'a'), std::string("a b"), std::string("a/b"), std::string("a,b"),
-                                 std::string("\0", 1), std::string("к")})
+  for (const std::string& bad : {std::string(), std::string(65, 'a'), std::string("a b"), std::string("a/b"),
+                                 std::string("a,b"), std::string("\0", 1), std::string("к")})
     EXPECT_FALSE(is_id(bad)) << bad;
 }
 
@@ -82,7 +82,7 @@ TEST(JsonText, IsAlwaysValid) {
   EXPECT_EQ(quoted("a\"b\\c\n\t\x01\x7f"), R"("a\"b\\c\n\t\u0001\u007f")");
   EXPECT_EQ(quoted("Москва"), "\"Москва\"");
   EXPECT_EQ(quoted("\xff\xfe"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
-  EXPECT_EQ(quoted("\xc0\xaf"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");          // overlong
+  EXPECT_EQ(quoted("\xc0\xaf"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");                  // overlong
   EXPECT_EQ(quoted("\xed\xa0\x80"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");  // surrogate
   EXPECT_EQ(quoted("\xf0\x9f\x98"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");  // cut short
 }

@@ -6,7 +6,8 @@ namespace geo::client {
 namespace {
 
 std::string from(std::string_view peer, std::string_view forwarded, std::string_view x_forwarded_for) {
-  static const TrustedProxies trusted({*Cidr::parse("127.0.0.1"), *Cidr::parse("10.0.0.0/8"), *Cidr::parse("2001:db8::/32")});
+  static const TrustedProxies trusted(
+      {*Cidr::parse("127.0.0.1"), *Cidr::parse("10.0.0.0/8"), *Cidr::parse("2001:db8::/32")});
   return address_of(*Ip::parse(peer), forwarded, x_forwarded_for, trusted).to_string();
 }
 
@@ -23,7 +24,8 @@ TEST(ClientAddress, IsTheFirstUntrustedFromTheRight) {
 
 TEST(ClientAddress, PrefersForwarded) {
   EXPECT_EQ(from("127.0.0.1", "for=203.0.113.7", "9.9.9.9"), "203.0.113.7");
-  EXPECT_EQ(from("127.0.0.1", "for=9.9.9.9, For=\"[2001:db9::7]:4711\";proto=https;by=10.0.0.1, for=10.1.1.1", ""), "2001:db9::7");
+  EXPECT_EQ(from("127.0.0.1", "for=9.9.9.9, For=\"[2001:db9::7]:4711\";proto=https;by=10.0.0.1, for=10.1.1.1", ""),
+            "2001:db9::7");
   EXPECT_EQ(from("127.0.0.1", "proto=http;for=203.0.113.7:80;host=\"a,b;c\"", ""), "203.0.113.7");
 }
 
@@ -39,15 +41,14 @@ TEST(ClientAddress, TheLastGoodOneWhereTheWalkEnds) {
   EXPECT_EQ(from("127.0.0.1", "", "1.2.3.4, rubbish, 10.1.1.1"), "10.1.1.1");
   EXPECT_EQ(from("127.0.0.1", "for=_hidden, for=10.1.1.1", ""), "10.1.1.1");
   EXPECT_EQ(from("127.0.0.1", "for=unknown", "203.0.113.7"), "127.0.0.1");  // Forwarded is there: it alone counts
-  for (const char* bad : {"203.0.113.7:x", "203.0.113.7:99999", "[203.0.113.7]", "[2001:db9::7", "[::1]x", "1.2.3.4 5.6.7.8", ",", "\""})
+  for (const char* bad :
+       {"203.0.113.7:x", "203.0.113.7:99999", "[203.0.113.7]", "[2001:db9::7", "[::1]x", "1.2.3.4 5.6.7.8", ",", "\""})
     EXPECT_EQ(from("127.0.0.1", "", bad), "127.0.0.1") << bad;
   for (const char* bad : {"for=1.2.3.4;for=5.6.7.8", "by=1.2.3.4", "for", "for=", ";", "for=\"", "\\"})
     EXPECT_EQ(from("127.0.0.1", bad, ""), "127.0.0.1") << bad;
 }
 
-TEST(ClientAddress, MappedIpv6IsIpv4) {
-  EXPECT_EQ(from("::ffff:127.0.0.1", "", "::ffff:203.0.113.7"), "203.0.113.7");
-}
+TEST(ClientAddress, MappedIpv6IsIpv4) { EXPECT_EQ(from("::ffff:127.0.0.1", "", "::ffff:203.0.113.7"), "203.0.113.7"); }
 
 TEST(RequestId, HasItsAlphabet) {
   EXPECT_TRUE(is_request_id("a.B_c-9"));

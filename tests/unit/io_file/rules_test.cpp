@@ -259,7 +259,8 @@ TEST_P(StatesRule, IsHeld) {
 }
 INSTANTIATE_TEST_SUITE_P(
     All, StatesRule,
-    testing::Values(Case{"[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nsessions = 3\nload = 1\n", ""},
+    testing::Values(Case{"[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nsessions = 3\nload = 1.1\n",
+                         ""},
                     Case{"[[node_states]]\nid = \"nope\"\nseen_at = 2026-01-01T00:00:00Z\n",
                          "states.toml:2:6: node_states.id: no node \"nope\""},
                     Case{"[[node_states]]\nid = \"n1\"\n",
@@ -267,8 +268,8 @@ INSTANTIATE_TEST_SUITE_P(
                          "2030-01-01T00:00:00Z"},
                     Case{"[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nsessions = -1\n",
                          "states.toml:4:12: node_states.sessions: expected an integer of 0 or more, found -1"},
-                    Case{"[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nload = 1.1\n",
-                         "states.toml:4:8: node_states.load: expected a number from 0 to 1, found 1.1"},
+                    Case{"[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nload = -0.1\n",
+                         "states.toml:4:8: node_states.load: expected a number from 0 to 1000000, found -0.1"},
                     Case{"[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nonline = \"yes\"\n",
                          "states.toml:4:10: node_states.online: expected true or false, found a string"}));
 

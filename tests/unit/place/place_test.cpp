@@ -22,7 +22,8 @@ struct Map {
   std::string of(const Location& location, const char* address = nullptr, std::string_view partner = "default") const {
     const auto ip = address ? Ip::parse(address) : std::nullopt;
     const Grouped grouped = topology.group_of(ip ? &*ip : nullptr, location, topology.find_partner(partner));
-    return (grouped.group == kNone ? "-" : topology.group(grouped.group).id) + " by " + std::string(name_of(grouped.by));
+    return (grouped.group == kNone ? "-" : topology.group(grouped.group).id) + " by " +
+           std::string(name_of(grouped.by));
   }
   Topology topology;
 };
@@ -32,7 +33,9 @@ Rows rows_with_places() {
   rows.groups.push_back(group("city"));
   rows.groups.push_back(group("region"));
   rows.groups.push_back(group("country"));
-  rows.places = {{"RU", "MOW", "Москва", "city"}, {"RU", "Tver Oblast", "", "region"}, {"RU", "", "", "country"},
+  rows.places = {{"RU", "MOW", "Москва", "city"},
+                 {"RU", "Tver Oblast", "", "region"},
+                 {"RU", "", "", "country"},
                  {"RU", "", "Sochi", "city"}};
   return rows;
 }
@@ -118,7 +121,8 @@ TEST(Distance, IsTheGreatCircle) {
 TEST(ForbidText, IsTwoCountriesOrStars) {
   EXPECT_EQ(parse_forbid("RU>US"), (Forbid{"RU", "US"}));
   EXPECT_EQ(parse_forbid("*>US"), (Forbid{"*", "US"}));
-  for (const char* bad : {"", "RU", "RU>", ">US", "ru>us", "RUS>US", "RU->US", "RU>US>DE"}) EXPECT_FALSE(parse_forbid(bad)) << bad;
+  for (const char* bad : {"", "RU", "RU>", ">US", "ru>us", "RUS>US", "RU->US", "RU>US>DE"})
+    EXPECT_FALSE(parse_forbid(bad)) << bad;
 }
 
 // ---- check() ----
@@ -148,9 +152,10 @@ TEST(Check, ReportsDanglingReferences) {
   rows.groups[0].fallback = {"ru-spb", "moon"};
   rows.partners[0].default_group = "mars";
   rows.places = {{"RU", "", "", "venus"}};
-  EXPECT_EQ(faults_of(rows), (Texts{"groups[0].fallback[1]: no group \"moon\"", "partners[0].default_group: no group \"mars\"",
-                                    "places[0].group: no group \"venus\"", "nodes[0].group: no group \"nowhere\"",
-                                    "nodes[1].partners[1]: no partner \"acme\"", "nodes[2].patterns[1]: no pattern \"archive\""}));
+  EXPECT_EQ(faults_of(rows),
+            (Texts{"groups[0].fallback[1]: no group \"moon\"", "partners[0].default_group: no group \"mars\"",
+                   "places[0].group: no group \"venus\"", "nodes[0].group: no group \"nowhere\"",
+                   "nodes[1].partners[1]: no partner \"acme\"", "nodes[2].patterns[1]: no pattern \"archive\""}));
 }
 
 TEST(Check, ReportsOverlappingClaims) {
@@ -163,7 +168,7 @@ TEST(Check, ReportsOverlappingClaims) {
   rows.partners.push_back(a);
   rows.partners.push_back(b);
   EXPECT_EQ(faults_of(rows), (Texts{"partners[2].hosts[0]: \"geo.example.com\" is claimed by partner \"a\" already",
-                                    "places[1].: RU/MOW/ is claimed already",
+                                    "places[1].country: RU/MOW/ is claimed already",
                                     "networks[1].cidr: 10.1.0.0/16 is claimed already"}));
 }
 

@@ -15,7 +15,8 @@ struct SlowProvider final : resolve::Provider {
   std::string_view name() const override { return "slow"; }
   Polled<resolve::Located> locate(const resolve::Query& query) const override {
     if (!query.wait.allowed()) return std::nullopt;
-    return resolve::Located{std::make_shared<const place::Location>(place::Location{"RU", {}, {}, {}, {{59.9, 30.3}}}), "slow"};
+    return resolve::Located{std::make_shared<const place::Location>(place::Location{"RU", {}, {}, {}, {{59.9, 30.3}}}),
+                            "slow"};
   }
 };
 
@@ -73,7 +74,8 @@ TEST(Pipeline, WalksTheStepsInOrder) {
   EXPECT_NE(world.decision.location.find("/flv?server=100-abcdef&camera=0&token=T-1&exp="), std::string::npos);
   EXPECT_EQ(world.decision.located_by, "networks");
   EXPECT_EQ(world.decision.owner, "user/u1");
-  EXPECT_EQ(world.decision.expires_at_s, std::chrono::floor<std::chrono::seconds>(kNow).time_since_epoch().count() + 300);
+  EXPECT_EQ(world.decision.expires_at_s,
+            std::chrono::floor<std::chrono::seconds>(kNow).time_since_epoch().count() + 300);
 }
 
 TEST(Pipeline, AnUnknownAddressGoesToThePartnersDefaultGroup) {
@@ -93,7 +95,8 @@ TEST(Pipeline, EachStepRefusesInItsTurn) {
     return code + " after " + world.steps();
   };
   EXPECT_EQ(broken([](World& w) { w.request.token = "T-2"; }), "token_unknown after locate group select authorize");
-  EXPECT_EQ(broken([](World& w) { w.store->users[0].blocked = true; }), "payment_required after locate group select authorize bill");
+  EXPECT_EQ(broken([](World& w) { w.store->users[0].blocked = true; }),
+            "payment_required after locate group select authorize bill");
   EXPECT_EQ(broken([](World& w) { w.store->cameras[0].online = false; }),
             "offline after locate group select authorize bill inspect");
 }
@@ -159,12 +162,16 @@ TEST(Pipeline, JsonHasAlternatesEachSigned) {
   EXPECT_EQ(world.run(), "redirect");
   ASSERT_EQ(world.decision.alternate_locations.size(), 2U);
   EXPECT_TRUE(world.decision.alternate_locations[1].starts_with("https://spb-1."));
-  for (const std::string& location : world.decision.alternate_locations) EXPECT_NE(location.find("&sig="), std::string::npos);
+  for (const std::string& location : world.decision.alternate_locations)
+    EXPECT_NE(location.find("&sig="), std::string::npos);
   std::string json;
   append_json(json, world.request, world.snapshot, world.decision);
   EXPECT_TRUE(json.starts_with(R"({"location":"https://msk-)")) << json;
-  EXPECT_NE(json.find(R"("group":"ru-msk","pattern":"streaming","format":"flv","expires_at":"2026-06-01T12:05:00Z","alternates":[")"),
-            std::string::npos) << json;
+  EXPECT_NE(
+      json.find(
+          R"("group":"ru-msk","pattern":"streaming","format":"flv","expires_at":"2026-06-01T12:05:00Z","alternates":[")"),
+      std::string::npos)
+      << json;
 }
 
 TEST(Pipeline, ThePortStandsInTheUrlUnlessItIsTheDefault) {
@@ -184,19 +191,26 @@ TEST(Pipeline, AllocatesNothingOnTheWarmPath) {
     billing::Tariff t{"home", {"flv"}, 4};
     devices::Server s{"100-abcdef", "", true, "", "user", "u1"};
     devices::Camera c{"100-abcdef", "0", true, {"flv"}};
-    Polled<auth::Right> authorize(const auth::Query&, WallTime, Wait) const override { return auth::Right{lend(token)}; }
+    Polled<auth::Right> authorize(const auth::Query&, WallTime, Wait) const override {
+      return auth::Right{lend(token)};
+    }
     Polled<std::shared_ptr<const billing::User>> user(std::string_view, Wait) const override { return lend(u); }
     Polled<std::shared_ptr<const billing::Tariff>> tariff(std::string_view, Wait) const override { return lend(t); }
-    Polled<std::shared_ptr<const billing::Usage>> usage(std::string_view, Wait) const override { return std::shared_ptr<const billing::Usage>(); }
+    Polled<std::shared_ptr<const billing::Usage>> usage(std::string_view, Wait) const override {
+      return std::shared_ptr<const billing::Usage>();
+    }
     Polled<std::shared_ptr<const devices::Server>> server(std::string_view, Wait) const override { return lend(s); }
-    Polled<std::shared_ptr<const devices::Camera>> camera(std::string_view, std::string_view, Wait) const override { return lend(c); }
+    Polled<std::shared_ptr<const devices::Camera>> camera(std::string_view, std::string_view, Wait) const override {
+      return lend(c);
+    }
   };
   const auto fixed = std::make_shared<Fixed>();
   world.snapshot.authorizer = fixed;
   world.snapshot.billing = fixed;
   world.snapshot.devices = fixed;
   ASSERT_EQ(world.run(), "redirect");
-  for (int i = 0; i < 3; ++i) decide(world.request, world.snapshot, world.states, Wait::never(), world.clock, world.decision);
+  for (int i = 0; i < 3; ++i)
+    decide(world.request, world.snapshot, world.states, Wait::never(), world.clock, world.decision);
   const std::size_t before = test::allocations();
   ASSERT_TRUE(decide(world.request, world.snapshot, world.states, Wait::never(), world.clock, world.decision));
   EXPECT_EQ(test::allocations() - before, 0U);
@@ -208,7 +222,8 @@ TEST(TraceJson, HasTheContractsKeys) {
   EXPECT_EQ(world.run(), "redirect");
   std::string json;
   append_json(json, world.trace, world.snapshot, world.decision);
-  EXPECT_TRUE(json.starts_with(R"({"client_ip":"10.1.2.3","steps":[{"step":"locate","result":{"country_code":null,)")) << json;
+  EXPECT_TRUE(json.starts_with(R"({"client_ip":"10.1.2.3","steps":[{"step":"locate","result":{"country_code":null,)"))
+      << json;
   EXPECT_NE(json.find(R"("source":"networks","cached":false,"duration_us":0)"), std::string::npos) << json;
   EXPECT_NE(json.find(R"("candidates":[{"node":"msk-1","group":"ru-msk",)"), std::string::npos) << json;
   EXPECT_NE(json.find(R"("refused":"not_first")"), std::string::npos) << json;
@@ -225,7 +240,8 @@ TEST(TraceJson, HasTheContractsKeys) {
 TEST(ProblemJson, IsAsRfc9457) {
   std::string json;
   append_problem(json, {ErrorCode::offline, "the camera is offline"}, "r-1");
-  EXPECT_EQ(json, R"({"title":"Offline","status":409,"code":"offline","detail":"the camera is offline","request_id":"r-1"})");
+  EXPECT_EQ(json,
+            R"({"title":"Offline","status":409,"code":"offline","detail":"the camera is offline","request_id":"r-1"})");
 }
 
 }  // namespace

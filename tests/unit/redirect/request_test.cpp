@@ -82,10 +82,14 @@ TEST(Request, TakesTheTokenFromOnePlaceOnly) {
   EXPECT_EQ(request.token, "T-1");
   EXPECT_EQ(parse("/flv?server=s&camera=0&access_token=T", "Bearer T"),
             "bad_request: access_token: given twice: as a parameter and in Authorization");
-  EXPECT_EQ(parse("/flv?server=s&camera=0", "Basic dTpw"), "missing_token: access_token or Authorization: Bearer is needed");
-  EXPECT_EQ(parse("/flv?server=s&camera=0", "Bearer"), "bad_request: Authorization: a token is 1-4096 visible ASCII characters");
-  EXPECT_EQ(parse("/flv?server=s&camera=0", "Bearer a b"), "bad_request: Authorization: a token is 1-4096 visible ASCII characters");
-  EXPECT_EQ(parse("/flv?server=s&camera=0&access_token=%20"), "bad_request: access_token: a token is 1-4096 visible ASCII characters");
+  EXPECT_EQ(parse("/flv?server=s&camera=0", "Basic dTpw"),
+            "missing_token: access_token or Authorization: Bearer is needed");
+  EXPECT_EQ(parse("/flv?server=s&camera=0", "Bearer"),
+            "bad_request: Authorization: a token is 1-4096 visible ASCII characters");
+  EXPECT_EQ(parse("/flv?server=s&camera=0", "Bearer a b"),
+            "bad_request: Authorization: a token is 1-4096 visible ASCII characters");
+  EXPECT_EQ(parse("/flv?server=s&camera=0&access_token=%20"),
+            "bad_request: access_token: a token is 1-4096 visible ASCII characters");
   EXPECT_EQ(parse("/flv?server=s&camera=0&access_token=" + std::string(4096, 'a')), "ok");
   EXPECT_EQ(parse("/flv?server=s&camera=0&access_token=" + std::string(4097, 'a')),
             "bad_request: access_token: longer than 4096 characters");

@@ -26,18 +26,20 @@ Located in(std::string country, std::string_view provider) {
 
 std::string outcome(const Polled<Located>& answer) {
   if (!answer) return "would block";
-  return *answer ? (*answer)->location->country_code + " by " + std::string((*answer)->provider) : std::string(name_of(answer->error().code));
+  return *answer ? (*answer)->location->country_code + " by " + std::string((*answer)->provider)
+                 : std::string(name_of(answer->error().code));
 }
 
 TEST(Reserved, FollowsIanasRegistries) {
-  for (const char* reserved : {"0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.1.1", "172.31.255.255", "192.0.0.1",
-                               "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1",
-                               "255.255.255.255", "::", "::1", "64:ff9b:1::1", "100::1", "2001:2::1", "2001:db8::1", "3fff::1",
-                               "5f00::1", "fc00::1", "fe80::1", "ff02::1", "::ffff:10.0.0.1"})
+  for (const char* reserved :
+       {"0.0.0.0",         "10.1.2.3",    "100.64.0.1", "127.0.0.1",    "169.254.1.1", "172.31.255.255", "192.0.0.1",
+        "192.0.2.1",       "192.168.1.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",      "240.0.0.1",
+        "255.255.255.255", "::",          "::1",        "64:ff9b:1::1", "100::1",      "2001:2::1",      "2001:db8::1",
+        "3fff::1",         "5f00::1",     "fc00::1",    "fe80::1",      "ff02::1",     "::ffff:10.0.0.1"})
     EXPECT_TRUE(is_reserved(*Ip::parse(reserved))) << reserved;
-  for (const char* open : {"1.1.1.1", "77.88.55.60", "172.32.0.1", "192.0.0.9", "192.0.0.10", "192.31.196.1", "192.88.99.1",
-                           "198.20.0.1", "2002::1", "2001::1", "2001:1::1", "2001:3::1", "2001:4:112::1", "2001:20::1",
-                           "2001:200::1", "2620:4f:8000::1", "2a02:6b8::1", "64:ff9b::1"})
+  for (const char* open : {"1.1.1.1", "77.88.55.60", "172.32.0.1", "192.0.0.9", "192.0.0.10", "192.31.196.1",
+                           "192.88.99.1", "198.20.0.1", "2002::1", "2001::1", "2001:1::1", "2001:3::1", "2001:4:112::1",
+                           "2001:20::1", "2001:200::1", "2620:4f:8000::1", "2a02:6b8::1", "64:ff9b::1"})
     EXPECT_FALSE(is_reserved(*Ip::parse(open))) << open;
 }
 
@@ -84,7 +86,8 @@ TEST(ResolveJson, HasNullsForWhatIsUnknown) {
   std::string out;
   append_json(out, *Ip::parse("::ffff:77.88.55.60"),
               {std::make_shared<const place::Location>(
-                   place::Location{"RU", "MOW", "Moscow", "Москва", place::Coordinates{55.75, 37.61}}), "maxmind"});
+                   place::Location{"RU", "MOW", "Moscow", "Москва", place::Coordinates{55.75, 37.61}}),
+               "maxmind"});
   EXPECT_EQ(out, R"({"ip":"77.88.55.60","country_code":"RU","region_iso":"MOW","region":"Moscow","city":"Москва",)"
                  R"("coordinates":[55.75,37.61],"provider":"maxmind","cached":false})");
   out.clear();

@@ -43,7 +43,8 @@ Reason check(std::string_view host, std::string_view target, WallTime now = kExp
              std::chrono::seconds leeway = {}) {
   static const Keyring keys = keyring();
   const auto known = [](std::string_view h) {
-    return h == "node-moscow-1.example.com" || h == "node-moscow-1.example.com:8443" || h == "node-moscow-2.example.com";
+    return h == "node-moscow-1.example.com" || h == "node-moscow-1.example.com:8443" ||
+           h == "node-moscow-2.example.com";
   };
   return verify({target, host, client, now}, keys, leeway, known);
 }
@@ -70,7 +71,8 @@ TEST(SignedUrl, KeepsTheOrderOfTheQuery) {
   url.passed = passed;
   url.client_ip = *Ip::parse("2001:db8::1");
   const std::string text = signed_url(url, keyring());
-  EXPECT_NE(text.find("/flv?server=100-abcdef&camera=0&token=a%20b&lang=ru&q=1%262&cip=2001%3Adb8%3A%3A1&exp=1800000000&kid=k1&sig="),
+  EXPECT_NE(text.find("/flv?server=100-abcdef&camera=0&token=a%20b&lang=ru&q=1%262&cip=2001%3Adb8%3A%3A1&exp="
+                      "1800000000&kid=k1&sig="),
             std::string::npos);
 }
 
@@ -137,14 +139,26 @@ TEST(Verify, ChecksInTheContractsOrder) {
 
 TEST(Verify, SaysMalformedForWhatIsNoSignedTarget) {
   const std::string sig(43, 'A');
-  for (const std::string& bad :
-       {std::string(), std::string("/"), std::string("flv?exp=1&kid=k1&sig=") + sig, "/flv?kid=k1&sig=" + sig,
-        "/flv?exp=1&sig=" + sig, "/flv?exp=&kid=k1&sig=" + sig, "/flv?exp=-1&kid=k1&sig=" + sig,
-        "/flv?exp=1x&kid=k1&sig=" + sig, "/flv?exp=99999999999999999999&kid=k1&sig=" + sig, "/flv?exp=1&kid=&sig=" + sig,
-        "/flv?exp=1&kid=k1&sig=" + sig + "A", "/flv?exp=1&kid=k1&sig=" + sig + "=", "/flv?exp=1&kid=k1&sig=" + sig + "&x=1",
-        "/flv?exp=1&kid=k1&sig=" + std::string(42, 'A') + "B", "/flv?exp=1&exp=1&kid=k1&sig=" + sig,
-        "/flv?exp=1&kid=k1&kid=k1&sig=" + sig, "/flv?cip=1.2.3.4&cip=1.2.3.4&exp=1&kid=k1&sig=" + sig,
-        "/flv?sig=" + sig + "&exp=1&kid=k1&sig=" + sig, "/flv?exp=1&kid=k1&SIG=" + sig, "/f lv?exp=1&kid=k1&sig=" + sig})
+  for (const std::string& bad : {std::string(),
+                                 std::string("/"),
+                                 std::string("flv?exp=1&kid=k1&sig=") + sig,
+                                 "/flv?kid=k1&sig=" + sig,
+                                 "/flv?exp=1&sig=" + sig,
+                                 "/flv?exp=&kid=k1&sig=" + sig,
+                                 "/flv?exp=-1&kid=k1&sig=" + sig,
+                                 "/flv?exp=1x&kid=k1&sig=" + sig,
+                                 "/flv?exp=99999999999999999999&kid=k1&sig=" + sig,
+                                 "/flv?exp=1&kid=&sig=" + sig,
+                                 "/flv?exp=1&kid=k1&sig=" + sig + "A",
+                                 "/flv?exp=1&kid=k1&sig=" + sig + "=",
+                                 "/flv?exp=1&kid=k1&sig=" + sig + "&x=1",
+                                 "/flv?exp=1&kid=k1&sig=" + std::string(42, 'A') + "B",
+                                 "/flv?exp=1&exp=1&kid=k1&sig=" + sig,
+                                 "/flv?exp=1&kid=k1&kid=k1&sig=" + sig,
+                                 "/flv?cip=1.2.3.4&cip=1.2.3.4&exp=1&kid=k1&sig=" + sig,
+                                 "/flv?sig=" + sig + "&exp=1&kid=k1&sig=" + sig,
+                                 "/flv?exp=1&kid=k1&SIG=" + sig,
+                                 "/f lv?exp=1&kid=k1&sig=" + sig})
     EXPECT_EQ(check("node-moscow-1.example.com", bad), Reason::malformed) << bad;
 }
 
@@ -170,9 +184,11 @@ Reason expected(const std::string& original, const std::string& target) {
     const std::size_t equals = pair.find('=');
     query.emplace(pair.substr(0, equals), equals == std::string_view::npos ? "" : pair.substr(equals + 1));
   }
-  if (query.count("sig") || query.count("exp") != 1 || query.count("kid") != 1 || query.count("cip") > 1) return Reason::malformed;
+  if (query.count("sig") || query.count("exp") != 1 || query.count("kid") != 1 || query.count("cip") > 1)
+    return Reason::malformed;
   const std::string exp = query.find("exp")->second, kid = query.find("kid")->second;
-  if (exp.empty() || exp.size() > 18 || !std::all_of(exp.begin(), exp.end(), [](char c) { return c >= '0' && c <= '9'; }) || kid.empty())
+  if (exp.empty() || exp.size() > 18 ||
+      !std::all_of(exp.begin(), exp.end(), [](char c) { return c >= '0' && c <= '9'; }) || kid.empty())
     return Reason::malformed;
   if (std::stoull(exp) > 9223372036854ULL) return Reason::malformed;
   return kid == "k1" || kid == "k2" ? Reason::bad_signature : Reason::unknown_key;
@@ -194,37 +210,49 @@ TEST(Verify, RefusesAHundredThousandMutationsEachWithTheRightReason) {
   for (int i = 0; i < 100000; ++i) {
     std::string t = original;
     switch (any(10)) {
-      case 0: t[any(t.size())] = static_cast<char>(dice()); break;                        // any byte
-      case 1: t[any(t.size())] ^= static_cast<char>(1 << any(8)); break;                  // one bit
-      case 2: t.erase(any(t.size()), 1 + any(5)); break;                                  // cut out
-      case 3: t.insert(any(t.size()), 1, "&=?%/.-_aZ09"[any(12)]); break;                 // put in
-      case 4: t[any(t.size())] = "0123456789abcdefABCDEF-_"[any(24)]; break;              // another character of the alphabet
-      case 5: {                                                                          // two parameters swapped
+      case 0:
+        t[any(t.size())] = static_cast<char>(dice());
+        break;  // any byte
+      case 1:
+        t[any(t.size())] ^= static_cast<char>(1 << any(8));
+        break;  // one bit
+      case 2:
+        t.erase(any(t.size()), 1 + any(5));
+        break;  // cut out
+      case 3:
+        t.insert(any(t.size()), 1, "&=?%/.-_aZ09"[any(12)]);
+        break;  // put in
+      case 4:
+        t[any(t.size())] = "0123456789abcdefABCDEF-_"[any(24)];
+        break;   // another character of the alphabet
+      case 5: {  // two parameters swapped
         auto pieces = split(std::string_view(original).substr(original.find('?') + 1), '&');
         std::swap(pieces[any(pieces.size())], pieces[any(pieces.size())]);
         t = "/flv?";
         for (const auto piece : pieces) t.append(t.back() == '?' ? "" : "&").append(piece);
         break;
       }
-      case 6: {                                                                          // one doubled
+      case 6: {  // one doubled
         const auto pieces = split(std::string_view(original).substr(original.find('?') + 1), '&');
         const std::string piece(pieces[any(pieces.size())]);
         t.insert(any(2) ? t.find('?') + 1 : t.rfind("&sig=") + 1, piece + "&");
         break;
       }
-      case 7: {                                                                          // re-encoded
+      case 7: {  // re-encoded
         const std::size_t at = any(t.size());
         char code[4];
         std::snprintf(code, sizeof code, "%%%02X", static_cast<unsigned char>(t[at]));
         t.replace(at, 1, code);
         break;
       }
-      case 8: {                                                                          // letter case
+      case 8: {  // letter case
         char& c = t[any(t.size())];
         c = static_cast<char>(std::isupper(static_cast<unsigned char>(c)) ? std::tolower(c) : std::toupper(c));
         break;
       }
-      default: t = t.substr(0, any(t.size())); break;                                    // cut off
+      default:
+        t = t.substr(0, any(t.size()));
+        break;  // cut off
     }
     const Reason want = expected(original, t), got = check(host, t, kExp, client);
     ASSERT_EQ(name_of(got), name_of(want)) << t;

@@ -49,7 +49,7 @@ struct ErrorRow {
 
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitInternal = 1;
-inline constexpr int kExitUsage = 2;       // arguments, config or data are wrong
+inline constexpr int kExitUsage = 2;        // arguments, config or data are wrong
 inline constexpr int kExitCheckFailed = 6;  // a check did not hold: data validate, config check, verify
 
 inline constexpr std::array kErrorTable{

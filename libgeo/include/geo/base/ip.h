@@ -16,7 +16,8 @@
 
 namespace geo {
 
-// Shape: 16 bytes in network order; an IPv4 address is kept as ::ffff:a.b.c.d. An IPv4-mapped IPv6 address IS that IPv4.
+// Shape: 16 bytes in network order; an IPv4 address is kept as ::ffff:a.b.c.d. An IPv4-mapped IPv6 address IS that
+// IPv4.
 class Ip {
  public:
   Ip() = default;

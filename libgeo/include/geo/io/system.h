@@ -22,7 +22,8 @@ class GEO_EXPORT SystemClock final : public Clock {
 // The whole file, at most `bytes_max`. The error says what is wrong and names the file.
 GEO_EXPORT tl::expected<std::string, std::string> read_text(const std::filesystem::path& file, std::size_t bytes_max);
 
-// A signing secret: hex in a file (blanks around it do not matter), at least 32 bytes. The error never holds a byte of it.
+// A signing secret: hex in a file (blanks around it do not matter), at least 32 bytes. The error never holds a byte of
+// it.
 GEO_EXPORT tl::expected<std::vector<std::uint8_t>, std::string> read_secret(const std::filesystem::path& file);
 
 // "credential:NAME" -> $CREDENTIALS_DIRECTORY/NAME, anything else -> `relative` under `dir`. The error: the variable is

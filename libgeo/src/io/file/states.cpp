@@ -8,7 +8,7 @@ bool read_report(Row& row, balance::Report& report) {
   assign(row.time("seen_at", Need::required), report.seen_at);
   assign(row.boolean("online"), report.online);
   report.sessions = row.integer("sessions", 0, INT64_MAX);
-  report.load = row.number("load", 0, 1);
+  report.load = row.number("load", 0, 1e6);
   return !report.id.empty();
 }
 
