@@ -1,0 +1,121 @@
+#include "access_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "scratch.h"
+
+namespace geod {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+struct Pipe {
+  Pipe() {
+    int ends[2];
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    out = Fd(ends[0]);
+    in = Fd(ends[1]);
+  }
+  Fd out, in;
+};
+
+TEST(AccessLog, StopWritesOutWhatIsQueued) {
+  const geo::test::Scratch scratch;
+  auto log = AccessLog::open("access.log", scratch / "access.log");
+  ASSERT_TRUE(log) << log.error();
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE((*log)->write("line " + std::to_string(i) + "\n"));
+  EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_FALSE((*log)->write("late\n"));
+  const std::string text = text_of(scratch / "access.log");
+  EXPECT_TRUE(text.starts_with("line 0\nline 1\n"));
+  EXPECT_TRUE(text.ends_with("line 999\n"));
+}
+
+TEST(AccessLog, DropsAndCountsWhatAReaderThatStoppedHasNoRoomFor) {
+  constexpr std::size_t kQueue = 10'000, kPipe = 4096;
+  Pipe pipe;
+  ASSERT_EQ(::fcntl(pipe.in.get(), F_SETPIPE_SZ, kPipe), static_cast<int>(kPipe));
+  AccessLog log(std::move(pipe.in), {}, kQueue);
+  const std::string line = std::string(99, 'x') + '\n';
+  std::uint64_t taken = 0, dropped = 0;
+  // Nobody reads. Once more was taken than pipe and queue hold, the writer is stuck with the rest in its hands.
+  while (dropped == 0 || taken * line.size() <= kPipe + kQueue) ++(log.write(line) ? taken : dropped);
+  for (int i = 0; i < 1000; ++i) ++(log.write(line) ? taken : dropped);
+  EXPECT_LE(taken * line.size(), kPipe + 2 * kQueue);
+  EXPECT_EQ(log.take_dropped(), dropped);
+  EXPECT_EQ(log.take_dropped(), 0U);
+  EXPECT_FALSE(log.stop(Clock::now()));  // the writer is stuck
+
+  // Once somebody reads again, every line that was taken arrives, whole.
+  std::string text;
+  char bytes[4096];
+  while (text.size() < taken * line.size()) {
+    const ssize_t got = ::read(pipe.out.get(), bytes, sizeof bytes);
+    ASSERT_GT(got, 0);
+    text.append(bytes, static_cast<std::size_t>(got));
+  }
+  EXPECT_TRUE(log.stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(text.size(), taken * line.size());
+}
+
+TEST(AccessLog, ReaderThatHasGoneCostsLinesNotTheProcess) {
+  Pipe pipe;
+  AccessLog log(std::move(pipe.in));
+  pipe.out.reset();
+  EXPECT_TRUE(log.write("a\nb\n"));
+  EXPECT_TRUE(log.stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(log.take_dropped(), 2U);
+}
+
+TEST(AccessLog, FileIsForOwnerAndGroupAndAppendedTo) {
+  const geo::test::Scratch scratch;
+  const std::filesystem::path file = scratch / "access.log";
+  for (const char* line : {"one\n", "two\n"}) {
+    auto log = AccessLog::open("access.log", file);
+    ASSERT_TRUE(log) << log.error();
+    (*log)->write(line);
+  }
+  EXPECT_EQ(text_of(file), "one\ntwo\n");
+  struct stat status {};
+  ASSERT_EQ(::stat(file.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0640U);
+}
+
+TEST(AccessLog, ReopenFollowsTheName) {
+  const geo::test::Scratch scratch;
+  auto log = AccessLog::open("access.log", scratch / "access.log");
+  ASSERT_TRUE(log) << log.error();
+  std::filesystem::rename(scratch / "access.log", scratch / "old.log");
+  ASSERT_TRUE((*log)->reopen());
+  (*log)->write("new\n");
+  EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(text_of(scratch / "access.log"), "new\n");
+  EXPECT_EQ(text_of(scratch / "old.log"), "");
+}
+
+TEST(AccessLog, FileThatCannotBeOpenedIsNamed) {
+  const geo::test::Scratch scratch;
+  const auto log = AccessLog::open("missing/access.log", scratch / "missing/access.log");
+  ASSERT_FALSE(log);
+  EXPECT_NE(log.error().find("missing/access.log"), std::string::npos) << log.error();
+}
+
+TEST(AccessLog, OffIsNone) {
+  const auto log = AccessLog::open("off", {});
+  ASSERT_TRUE(log);
+  EXPECT_EQ(*log, nullptr);
+}
+
+}  // namespace
+}  // namespace geod

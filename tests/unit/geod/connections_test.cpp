@@ -1,0 +1,97 @@
+#include "connections.h"
+
+#include <gtest/gtest.h>
+
+#include "front.h"
+
+namespace geod {
+namespace {
+
+using std::chrono::seconds;
+
+// Sweeps as geod does, by a clock of the test's own.
+class Sweeps {
+ public:
+  explicit Sweeps(test::Front& front) : front_(front) {}
+  // `step` after the one before.
+  void once(seconds step, bool drop_idle = false) { front_.listener().sweep({now_ += step, seconds(10), drop_idle}); }
+  // Over and over: the loop may still be about to finish the request before.
+  bool until_closed(test::Client& client, seconds step, bool drop_idle = false) {
+    for (int i = 0; i < 2000; ++i) {
+      once(step, drop_idle);
+      if (client.closed_within(std::chrono::milliseconds(10))) return true;
+    }
+    return false;
+  }
+
+ private:
+  test::Front& front_;
+  geo::MonotonicTime now_{};
+};
+
+constexpr std::string_view kRequest = "GET /flv HTTP/1.1\r\nHost: a\r\n\r\n";
+
+TEST(Connections, HeaderThatIsNotCompleteInTimeEndsTheConnection) {
+  test::Front front;
+  Sweeps sweeps(front);
+  test::Client client = front.connect();
+  ASSERT_EQ(client.send(kRequest).read().status, 200);
+  client.send("GET /flv HTTP/1.1\r\n");
+  EXPECT_TRUE(sweeps.until_closed(client, seconds(6)));
+}
+
+TEST(Connections, DripFedHeaderEndsAllTheSame) {
+  test::Front front;
+  Sweeps sweeps(front);
+  test::Client client = front.connect();
+  ASSERT_EQ(client.send(kRequest).read().status, 200);
+  client.send("GET ");
+  bool closed = false;
+  for (int i = 0; i < 2000 && !closed; ++i) {
+    client.send("x");
+    sweeps.once(seconds(6));
+    closed = client.closed_within(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(closed);
+}
+
+TEST(Connections, IdleConnectionIsNobodysSlowHeader) {
+  test::Front front;
+  Sweeps sweeps(front);
+  test::Client client = front.connect();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(client.send(kRequest).read().status, 200);
+    for (int sweep = 0; sweep < 4; ++sweep) sweeps.once(seconds(6));
+  }
+  EXPECT_EQ(client.send(kRequest).read().status, 200);
+}
+
+TEST(Connections, DrainingDropsTheIdleAndSparesWhatHasBegun) {
+  test::Front front;
+  Sweeps sweeps(front);
+  test::Client idle = front.connect(), begun = front.connect();
+  for (test::Client* client : {&idle, &begun}) ASSERT_EQ(client->send(kRequest).read().status, 200);
+  begun.send(kRequest.substr(0, 3));
+  EXPECT_TRUE(sweeps.until_closed(idle, seconds(0), true));
+  EXPECT_EQ(begun.send(kRequest.substr(3)).read().status, 200);
+}
+
+TEST(Connections, PeerThatHasEndedIsClosed) {
+  test::Front front;
+  Sweeps sweeps(front);
+  test::Client client = front.connect();
+  ASSERT_EQ(client.send(kRequest).end().read().status, 200);
+  EXPECT_TRUE(sweeps.until_closed(client, seconds(0)));
+}
+
+TEST(Connections, SlotIsFreeAgainAfterItsConnection) {
+  Connections connections;
+  Connections::Slot* const first = connections.open(10, {});
+  EXPECT_EQ(connections.open_count(), 1U);
+  connections.close(first);
+  EXPECT_EQ(connections.open_count(), 0U);
+  EXPECT_EQ(connections.open(11, {}), first);
+}
+
+}  // namespace
+}  // namespace geod

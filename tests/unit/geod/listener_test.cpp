@@ -1,0 +1,195 @@
+#include "listener.h"
+
+#include <gtest/gtest.h>
+
+#include <latch>
+#include <semaphore>
+
+#include "front.h"
+#include "scratch.h"
+
+namespace geod {
+namespace {
+
+constexpr std::string_view kWait = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kNow = "GET /now HTTP/1.1\r\nHost: a\r\n\r\n";
+
+// "/wait" has to wait; everything else is answered at once.
+bool wait_for_wait(Exchange& exchange) {
+  if (exchange.in.path == "/wait") return false;
+  test::FakeHandler::echo(exchange);
+  return true;
+}
+
+TEST(Listener, RequestThatWaitsHoldsUpNobodyElse) {
+  std::latch upstream(1);
+  test::Front front(wait_for_wait, [&](Exchange& exchange) {
+    upstream.wait();
+    test::FakeHandler::echo(exchange);
+  });
+  test::Client waiting = front.connect(), other = front.connect();
+  waiting.send(kWait);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(other.send(kNow).read().body, "GET a /now?");
+  upstream.count_down();
+  EXPECT_EQ(waiting.read().body, "GET a /wait?");
+  EXPECT_EQ(waiting.send(kNow).read().body, "GET a /now?");
+}
+
+TEST(Listener, PipelineAroundARequestThatWaitsKeepsItsOrder) {
+  test::Front front(wait_for_wait, test::FakeHandler::echo);
+  test::Client client = front.connect();
+  std::string pipeline;
+  for (int i = 0; i < 20; ++i) pipeline.append(kNow).append(kWait);
+  client.send(pipeline);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(client.read().body, "GET a /now?");
+    EXPECT_EQ(client.read().body, "GET a /wait?");
+  }
+}
+
+TEST(Listener, ClientThatEndedItsStreamWhileItWaitsIsAnswered) {
+  std::latch upstream(1);
+  test::Front front(wait_for_wait, [&](Exchange& exchange) {
+    upstream.wait();
+    test::FakeHandler::echo(exchange);
+  });
+  test::Client client = front.connect();
+  client.send(kWait).end();
+  upstream.count_down();
+  EXPECT_EQ(client.read().status, 200);
+}
+
+TEST(Listener, ClientThatLeavesWhileItWaitsDoesNoHarm) {
+  std::latch seen(1), upstream(1), answered(1);
+  test::Front front(
+      [&](Exchange& exchange) {
+        if (exchange.in.path == "/wait") seen.count_down();
+        return wait_for_wait(exchange);
+      },
+      [&](Exchange& exchange) {
+        upstream.wait();
+        test::FakeHandler::echo(exchange);
+        answered.count_down();
+      });
+  {
+    test::Client client = front.connect();
+    client.send(kWait);
+    seen.wait();
+  }
+  upstream.count_down();
+  answered.wait();
+  EXPECT_EQ(front.connect().send(kNow).read().status, 200);
+}
+
+TEST(Listener, TooManyThatWaitAreToldToComeBack) {
+  std::latch upstream(1), working(2);
+  std::counting_semaphore<> seen(0);
+  test::Front front(
+      [&](Exchange&) {
+        seen.release();  // what is sent after this is handled after this
+        return false;
+      },
+      [&](Exchange& exchange) {
+        working.count_down();
+        upstream.wait();
+        test::FakeHandler::echo(exchange);
+      },
+      1);
+  // Two workers, room for one more.
+  test::Client first = front.connect(), second = front.connect(), third = front.connect(), fourth = front.connect();
+  first.send(kWait);
+  seen.acquire();
+  second.send(kWait);
+  seen.acquire();
+  working.wait();
+  third.send(kWait);
+  seen.acquire();
+  const test::Reply refused = fourth.send(kWait).read();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.header("retry-after"), "1");
+  EXPECT_NE(refused.body.find("upstream_unavailable"), std::string::npos);
+  upstream.count_down();
+  for (test::Client* client : {&first, &second, &third}) EXPECT_EQ(client->read().status, 200);
+}
+
+TEST(Listener, ExceptionIsOneRequestsTrouble) {
+  const auto fail = [](Exchange&) -> void { throw std::runtime_error("secret inside"); };
+  test::Front front(
+      [&](Exchange& exchange) {
+        if (exchange.in.path == "/throw") fail(exchange);
+        return wait_for_wait(exchange);
+      },
+      fail);
+  test::Client client = front.connect();
+  for (const std::string_view request : {std::string_view("GET /throw HTTP/1.1\r\nHost: a\r\n\r\n"), kWait}) {
+    const test::Reply reply = client.send(request).read();
+    EXPECT_EQ(reply.status, 500);
+    EXPECT_EQ(reply.body.find("secret"), std::string::npos);
+  }
+  EXPECT_EQ(client.send(kNow).read().status, 200);
+}
+
+TEST(Listener, EveryRequestHasItsLine) {
+  const geo::test::Scratch scratch;
+  auto log = AccessLog::open("access.log", scratch / "access.log");
+  ASSERT_TRUE(log) << log.error();
+  {
+    test::Front front(wait_for_wait, test::FakeHandler::echo, 8, log->get());
+    test::Client client = front.connect();
+    for (const std::string_view request : {kNow, kWait, std::string_view("GET x HTTP/1.1\r\nHost: a\r\n\r\n")})
+      EXPECT_NE(client.send(request).read().status, 0);
+  }
+  EXPECT_TRUE((*log)->stop(std::chrono::steady_clock::now() + std::chrono::seconds(20)));
+  std::ifstream in(scratch / "access.log");
+  std::vector<std::string> codes;
+  for (std::string line; std::getline(in, line);)
+    codes.push_back(line.find(R"("code":"ok")") != std::string::npos            ? "ok"
+                    : line.find(R"("code":"bad_request")") != std::string::npos ? "bad_request"
+                                                                                : line);
+  EXPECT_EQ(codes, (std::vector<std::string>{"ok", "ok", "bad_request"}));
+}
+
+TEST(Listener, DrainingAnswersAndCloses) {
+  test::Front front;
+  test::Client client = front.connect();
+  const test::Reply before = client.send(kNow).read();
+  EXPECT_EQ(before.header("connection"), "");
+  front.drain();
+  const test::Reply after = client.send(kNow).read();
+  EXPECT_EQ(after.status, 200);
+  EXPECT_EQ(after.header("connection"), "close");
+  EXPECT_TRUE(client.closed());
+}
+
+TEST(Listener, QuiescedTakesInWhoIsAtTheDoorAndNobodyMore) {
+  test::Front front;
+  test::Client before = front.connect();
+  before.send(kNow);
+  front.listener().quiesce();
+  EXPECT_EQ(before.read().status, 200);
+  EXPECT_THROW(front.connect(), std::runtime_error);
+}
+
+TEST(Listener, HeadHasTheHeadersAndNoBody) {
+  test::Front front;
+  test::Client client = front.connect();
+  const test::Reply head = client.send("HEAD /now HTTP/1.1\r\nHost: a\r\n\r\n").read(false);
+  EXPECT_EQ(head.header("content-length"), "12");
+  EXPECT_EQ(client.send(kNow).read().body, "GET a /now?");
+}
+
+TEST(Listener, AnswerHeaderAsLongAsAWholeEncodedTokenFits) {
+  const std::string location(16'000, 'l');
+  test::Front front([&](Exchange& exchange) {
+    exchange.out.status = 302;
+    exchange.out.header("Location", location);
+    exchange.entry.code = "redirect";
+    return true;
+  });
+  test::Client client = front.connect();
+  const std::string request = "GET /flv?access_token=" + std::string(4096 * 3, 'q') + " HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(client.send(request).read().header("location"), location);
+}
+
+}  // namespace
+}  // namespace geod

@@ -1,0 +1,45 @@
+#include "workers.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <latch>
+
+namespace geod {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+TEST(Workers, QueueIsBounded) {
+  std::latch taken(1), release(1);
+  Workers workers(1, 2);
+  EXPECT_TRUE(workers.submit([&] {
+    taken.count_down();
+    release.wait();
+  }));
+  taken.wait();
+  EXPECT_TRUE(workers.submit([] {}));
+  EXPECT_TRUE(workers.submit([] {}));
+  EXPECT_FALSE(workers.submit([] {}));
+  release.count_down();
+}
+
+TEST(Workers, StopFinishesWhatWasTakenAndTakesNoMore) {
+  std::atomic<int> done = 0;
+  Workers workers(2, 100);
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(workers.submit([&] { ++done; }));
+  EXPECT_TRUE(workers.stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(done, 50);
+  EXPECT_FALSE(workers.submit([&] { ++done; }));
+}
+
+TEST(Workers, StopDoesNotWaitForeverForAJob) {
+  std::latch release(1);
+  Workers workers(1, 1);
+  EXPECT_TRUE(workers.submit([&] { release.wait(); }));
+  EXPECT_FALSE(workers.stop(Clock::now()));
+  release.count_down();
+}
+
+}  // namespace
+}  // namespace geod
