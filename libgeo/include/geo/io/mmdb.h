@@ -22,10 +22,9 @@ struct MmdbInfo {
 // The `maxmind` provider over several files, asked in their order; the first record with anything in it wins.
 //
 // Read: the GeoIP2/GeoLite2 City schema and the flat one of the public DB-IP files (country_code, state1, city,
-// latitude, longitude); `country`, never `registered_country`; the first subdivision; names in `language`, else English,
-// else the first there.
-// Owns: the files' contents, read into memory: a file overwritten in place cannot hurt a running process.
-// Threads: immutable; any number look up at once.
+// latitude, longitude); `country`, never `registered_country`; the first subdivision; names in `language`, else
+// English, else the first there. Owns: the files' contents, read into memory: a file overwritten in place cannot hurt a
+// running process. Threads: immutable; any number look up at once.
 class GEO_EXPORT MaxMind final : public resolve::Provider {
  public:
   static constexpr std::string_view kName = "maxmind";
