@@ -93,8 +93,8 @@ def test_no_request_is_lost_at_the_end(stage):
     geod = stage.geod()
     answered, torn = [], []
 
-    def client():
-        with geod.connect() as connection:
+    def client(it):
+        with it as connection:
             while True:
                 if not connection.send(raw_http.message(target())):
                     return
@@ -108,7 +108,7 @@ def test_no_request_is_lost_at_the_end(stage):
                 if (answer.header("Connection") or "").lower() == "close":
                     return
 
-    clients = [threading.Thread(target=client) for _ in range(8)]
+    clients = [threading.Thread(target=client, args=[geod.connect()]) for _ in range(8)]
     for it in clients:
         it.start()
     raw_http.eventually(lambda: len(answered) > 200, "requests are under way")
