@@ -82,28 +82,27 @@ TEST(Listener, ClientThatLeavesWhileItWaitsDoesNoHarm) {
 }
 
 TEST(Listener, TooManyThatWaitAreToldToComeBack) {
-  std::latch upstream(1), working(2);
-  std::counting_semaphore<> seen(0);
+  std::latch upstream(1);
+  std::counting_semaphore<> seen(0), working(0);
   test::Front front(
       [&](Exchange&) {
         seen.release();  // what is sent after this is handled after this
         return false;
       },
       [&](Exchange& exchange) {
-        working.count_down();
+        working.release();
         upstream.wait();
         test::FakeHandler::echo(exchange);
       },
       1);
   // Two workers, room for one more.
   test::Client first = front.connect(), second = front.connect(), third = front.connect(), fourth = front.connect();
-  first.send(kWait);
-  seen.acquire();
-  second.send(kWait);
-  seen.acquire();
-  working.wait();
+  for (test::Client* client : {&first, &second}) {
+    client->send(kWait);
+    working.acquire();
+  }
   third.send(kWait);
-  seen.acquire();
+  for (int i = 0; i < 3; ++i) seen.acquire();
   const test::Reply refused = fourth.send(kWait).read();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.header("retry-after"), "1");
