@@ -113,11 +113,11 @@ std::optional<geo::Denial> check_body(const Headers& headers) {
 }  // namespace
 
 bool library_is_loose() {
-  static const bool kLoose = [] {
+  static const bool loose = [] {
     const std::string_view version = MHD_get_version();
     return version.starts_with("0.9.75") || version.starts_with("0.9.76");
   }();
-  return kLoose;
+  return loose;
 }
 
 void tame(MHD_Connection* connection, const char* uri) {
