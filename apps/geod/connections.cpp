@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <new>
 #include <optional>
 
 namespace geod {
@@ -34,9 +35,14 @@ std::optional<Received> received_from(int fd) {
 
 }  // namespace
 
-Connections::Slot* Connections::open(int fd, const geo::Ip& peer) {
-  return table_.with([&](Table& table) {
-    if (table.free.empty()) table.free.push_back(&table.slots.emplace_back());
+Connections::Slot* Connections::open(int fd, const geo::Ip& peer) noexcept {
+  return table_.with([&](Table& table) -> Slot* {
+    try {
+      if (table.free.capacity() <= table.slots.size()) table.free.reserve(2 * table.slots.size() + 16);
+      if (table.free.empty()) table.free.push_back(&table.slots.emplace_back());
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
     Slot* const slot = table.free.back();
     table.free.pop_back();
     slot->fd = fd;
@@ -48,10 +54,10 @@ Connections::Slot* Connections::open(int fd, const geo::Ip& peer) {
   });
 }
 
-void Connections::close(Slot* slot) {
+void Connections::close(Slot* slot) noexcept {
   table_.with([&](Table& table) {
     slot->fd = -1;
-    table.free.push_back(slot);
+    table.free.push_back(slot);  // open() made room
   });
 }
 
@@ -67,12 +73,12 @@ void Connections::sweep(const Limits& limits) {
 }
 
 void Connections::sweep(Slot& slot, const Limits& limits) {
+  // Taken, then busy, then received: a request that begins in between is seen as busy, or else its bytes as begun.
+  const std::uint64_t taken = slot.bytes_taken.load();
   if (slot.busy.load()) {
     slot.header_since = geo::MonotonicTime::min();
     return;
   }
-  // Taken before received: what arrives in between counts as begun.
-  const std::uint64_t taken = slot.bytes_taken.load();
   const auto received = received_from(slot.fd);
   const bool begun = received && received->bytes > taken;
   const bool ended = received && received->ended;

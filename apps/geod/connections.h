@@ -1,9 +1,10 @@
 // The open connections of one loop, and who among them takes too long.
 //
 // libmicrohttpd knows one timeout per connection, and any byte restarts it: a client that sends its header one byte at
-// a time would stay for ever. So each connection has a slot here, and sweep() - called about once a second - shuts down
-// those whose header is not complete in time. It never guesses who has begun a request: the kernel knows how many bytes
-// came (TCP_INFO), the slot knows how many of them were whole requests.
+// a time would stay for ever. And when a request and the end of the stream come together, it (0.9.75, with epoll) never
+// notices the end. So each connection has a slot here, and sweep() - called twice a second - shuts down those whose
+// header is not complete in time or whose peer has gone. It never guesses who has begun a request: the kernel knows how
+// many bytes came (TCP_INFO), the slot knows how many of them were whole requests.
 #pragma once
 
 #include <atomic>
@@ -31,9 +32,10 @@ class Connections {
     std::uint64_t taken_then = 0;
   };
 
-  Slot* open(int fd, const geo::Ip& peer);
+  // Null: no memory.
+  Slot* open(int fd, const geo::Ip& peer) noexcept;
   // Before the descriptor is closed, so that a sweep never meets another's.
-  void close(Slot* slot);
+  void close(Slot* slot) noexcept;
 
   struct Limits {
     geo::MonotonicTime now;

@@ -48,7 +48,6 @@ std::string_view Headers::operator[](Known known) const {
 void Answer::clear() {
   status = 0;
   body.clear();
-  close = false;
   used_ = 0;
 }
 

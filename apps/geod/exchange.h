@@ -84,7 +84,6 @@ class Answer {
 
   int status = 0;
   std::string body;
-  bool close = false;  // the connection too
 
  private:
   std::vector<Field> fields_;

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <cassert>
+#include <cerrno>
 #include <utility>
 
 namespace geod {
@@ -24,8 +26,12 @@ class Fd {
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
   void reset() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    if (fd_ < 0) return;
+    [[maybe_unused]] const int done = ::close(std::exchange(fd_, -1));
+    assert(done == 0 || errno != EBADF);  // closed by somebody else too: the number may be another's by now
   }
+  // From here on somebody else closes it.
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;

@@ -16,10 +16,11 @@ namespace geod {
 namespace {
 
 // A token of 4096 characters, each percent-encoded, and the usual fields beside it.
-constexpr std::size_t kConnectionMemory = 32 * 1024;
+constexpr std::size_t kConnectionMemory = 32768;
 
-Connections::Slot& slot_of(MHD_Connection* connection) {
-  return *static_cast<Connections::Slot*>(
+// Null: there was no memory for it.
+Connections::Slot* slot_of(MHD_Connection* connection) {
+  return static_cast<Connections::Slot*>(
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
 }
 
@@ -45,7 +46,9 @@ Loop::Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler)
     : around_(surroundings), handler_(std::move(handler)) {}
 
 Loop::~Loop() {
-  if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+  if (daemon_ == nullptr) return;
+  MHD_quiesce_daemon(daemon_);  // otherwise it closes the listening socket, which is ours
+  MHD_stop_daemon(daemon_);
 }
 
 tl::expected<void, std::string> Loop::start(Fd socket, const LoopLimits& limits) {
@@ -62,7 +65,10 @@ tl::expected<void, std::string> Loop::start(Fd socket, const LoopLimits& limits)
                              MHD_OPTION_NOTIFY_COMPLETED, &Loop::on_completed, this,                             //
                              MHD_OPTION_NOTIFY_CONNECTION, &Loop::on_connection, this,                           //
                              MHD_OPTION_END);
-  if (daemon_ == nullptr) return tl::unexpected<std::string>("the HTTP server cannot be started");
+  if (daemon_ == nullptr) {
+    socket.release();  // it has closed it
+    return tl::unexpected<std::string>("the HTTP server cannot be started");
+  }
   socket_ = std::move(socket);
   return {};
 }
@@ -79,7 +85,9 @@ void Loop::quiesce() {
     else if (errno != ECONNABORTED && errno != EINTR)
       break;
   }
-  ::shutdown(socket_.get(), SHUT_RDWR);  // refuses from now on; closed once the loop is gone, which may still poll it
+  // Refuses from now on; closed once the loop is gone, which may still poll it. Right only for a socket that geod
+  // opened itself: one that was passed to it ends for its next owner too.
+  ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 void* Loop::on_target(void* cls, const char* uri, MHD_Connection* connection) {
@@ -119,15 +127,16 @@ MHD_Result Loop::on_request(void* cls, MHD_Connection* connection, const char* u
 
 MHD_Result Loop::begin(MHD_Connection* connection, const char* url, const char* method, const char* version,
                        Exchange& exchange) {
+  Connections::Slot* const slot = slot_of(connection);
+  if (slot == nullptr) return MHD_NO;
   exchange.state = Exchange::State::accepted;
   Incoming& in = exchange.in;
   in.at = around_.clock.wall();
   in.started = around_.clock.monotonic();
-  Connections::Slot& slot = slot_of(connection);
-  slot.busy.store(true);
+  slot->busy.store(true);
   if (const auto* size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
-    slot.bytes_taken.fetch_add(size->header_size);
-  in.peer = in.client = slot.peer;
+    slot->bytes_taken.fetch_add(size->header_size);
+  in.peer = in.client = slot->peer;
 
   const auto fault = read_request(connection, url, method, version, in);
   handler_->meet(exchange);
@@ -192,7 +201,7 @@ MHD_Result Loop::send(MHD_Connection* connection, Exchange& exchange) {
 
 void Loop::on_completed(void* cls, MHD_Connection* connection, void** context, MHD_RequestTerminationCode) {
   Loop& loop = *static_cast<Loop*>(cls);
-  slot_of(connection).busy.store(false);
+  if (Connections::Slot* const slot = slot_of(connection)) slot->busy.store(false);
   if (*context == nullptr) return;
   Exchange& exchange = *static_cast<Exchange*>(*context);
   exchange.clear();
@@ -206,7 +215,7 @@ void Loop::on_connection(void* cls, MHD_Connection* connection, void** context, 
     const sockaddr* const peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     *context = loop.connections_.open(fd, peer_of(peer));
-  } else {
+  } else if (*context != nullptr) {
     loop.connections_.close(static_cast<Connections::Slot*>(*context));
   }
 }
@@ -218,7 +227,7 @@ void Loop::on_message(void* cls, const char* format, va_list arguments) {
   const Loop& loop = *static_cast<const Loop*>(cls);
   if (!loop.around_.log.shows(Level::debug)) return;
   std::array<char, 512> text{};
-  std::vsnprintf(text.data(), text.size(), format, arguments);
+  if (std::vsnprintf(text.data(), text.size(), format, arguments) < 0) return;
   loop.around_.log.write(Level::debug, text.data());
 }
 

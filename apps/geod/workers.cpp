@@ -6,10 +6,17 @@ namespace geod {
 
 Workers::Workers(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
   threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  try {
+    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  } catch (...) {
+    end();  // a thread that is not joined ends the process
+    throw;
+  }
 }
 
-Workers::~Workers() {
+Workers::~Workers() { end(); }
+
+void Workers::end() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -32,7 +39,10 @@ bool Workers::stop(std::chrono::steady_clock::time_point deadline) {
   std::unique_lock lock(mutex_);
   stopping_ = true;
   wake_.notify_all();
-  return done_.wait_until(lock, deadline, [this] { return queue_.empty() && running_ == 0; });
+  const auto is_done = [this] { return queue_.empty() && running_ == 0; };
+  if (deadline != std::chrono::steady_clock::time_point::max()) return done_.wait_until(lock, deadline, is_done);
+  done_.wait(lock, is_done);
+  return true;
 }
 
 void Workers::run() {

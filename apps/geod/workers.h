@@ -14,6 +14,7 @@ namespace geod {
 // Threads: submit() from any.
 class Workers {
  public:
+  // Throws std::system_error where a thread cannot be started.
   Workers(std::size_t threads, std::size_t queue_max);
   // Finishes what is queued.
   ~Workers();
@@ -22,11 +23,12 @@ class Workers {
 
   // False: too much is waiting already, or the end has come.
   bool submit(std::function<void()> job);
-  // Takes nothing new. False: what is queued or running was not finished in time.
+  // Takes nothing new; max: waits however long it takes. False: what is queued or running was not finished in time.
   bool stop(std::chrono::steady_clock::time_point deadline);
 
  private:
   void run();
+  void end();
 
   const std::size_t queue_max_;
   std::mutex mutex_;
