@@ -128,6 +128,28 @@ INSTANTIATE_TEST_SUITE_P(All, ReadPorts,
                                          PortsCase{"ports = { http = 8080 }", {0, 0, 8080, 8080}},
                                          PortsCase{"[nodes.ports]\nws = 80\nhttps = 1\n", {1, 1, 80, 80}}));
 
+// Signed URLs hold the host of the row; what a browser sends back must be the same.
+TEST(ReadData, HostsAreAsBrowsersSendThem) {
+  const std::pair<const char*, const char*> cases[] = {{"[2001:0db8::0001]", "[2001:db8::1]"},
+                                                       {"[2001:DB8:0:0:1:0:0:1]", "[2001:db8::1:0:0:1]"},
+                                                       {"[2001:db8:0:1:1:1:1:1]", "[2001:db8:0:1:1:1:1:1]"},
+                                                       {"[::]", "[::]"},
+                                                       {"[::FFFF:192.0.2.1]", "[::ffff:c000:201]"},
+                                                       {"[::192.0.2.1]", "[::c000:201]"},
+                                                       {"192.0.2.1", "192.0.2.1"},
+                                                       {"N1.Example.com", "n1.example.com"}};
+  for (const auto& [written, sent] : cases) {
+    const test::TempDir dir;
+    const std::string host = written;
+    dir.write("topology.toml", "[[groups]]\nid = \"eu\"\n[[nodes]]\nid = \"n1\"\ngroup = \"eu\"\nhost = \"" + host +
+                                   "\"\n[[partners]]\nid = \"p\"\nhosts = [\"" + host + "\"]\n");
+    const ReadData read = read_data(dir.path());
+    ASSERT_EQ(test::lines_of(read.faults, dir), Lines{});
+    EXPECT_EQ(read.data.topology.nodes[0].host, sent) << written;
+    EXPECT_EQ(read.data.topology.partners[0].hosts, std::vector<std::string>{sent}) << written;
+  }
+}
+
 TEST(ReadData, ReadsAccountsDevicesAndStates) {
   const test::TempDir dir;
   dir.write("topology.toml", kTopology);
@@ -242,6 +264,14 @@ TEST(ReadData, DuplicatesAreReportedAtTheLaterRow) {
             (Lines{"devices.toml:13:6: cameras.id: \"0\" of server \"s\" is there already",
                    "devices.toml:17:6: servers.id: \"s\" is there already",
                    "states.toml:5:6: node_states.id: \"n1\" is there already"}));
+}
+
+TEST(ReadData, OneHostInTwoFormsIsThereTwice) {
+  const Lines lines = faults_of({{"topology.toml",
+                                  "[[partners]]\nid = \"a\"\nhosts = [\"[2001:db8::1]\"]\n"
+                                  "[[partners]]\nid = \"b\"\nhosts = [\"[2001:DB8:0::1]\"]\n"}});
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_TRUE(lines[0].starts_with("topology.toml:6:10: partners.hosts: ")) << lines[0];
 }
 
 TEST(ReadData, UnreadableFilesAreNamed) {

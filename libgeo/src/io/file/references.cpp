@@ -34,6 +34,11 @@ class Checks {
     if (!id.empty() && !known.contains(id)) fault(table, row, key, fmt::format("no {} {}", kind, in_quotes(id)));
   }
 
+  // Owners of other types than "user" are no rows of the store.
+  void owner(std::string_view table, std::size_t row, std::string_view type, std::string_view id, const Keys& users) {
+    if (type == "user") reference(table, row, "owner_id", id, "user", users);
+  }
+
   void fault(std::string_view table, std::size_t row, std::string_view key, std::string message) {
     faults.push_back({std::string(table), row, std::string(key), std::move(message)});
   }
@@ -52,7 +57,7 @@ void check_tokens(Checks& checks, const Data& data, const Keys& users, bool user
     const auth::Token& token = data.tokens[i];
     const std::string_view digest(reinterpret_cast<const char*>(token.sha256.data()), token.sha256.size());
     if (!seen.insert(digest).second) checks.fault("tokens", i, "sha256", "this token is there already");
-    if (users_whole) checks.reference("tokens", i, "owner_id", token.owner.id, "user", users);
+    if (users_whole) checks.owner("tokens", i, token.owner.type, token.owner.id, users);
   }
 }
 
@@ -95,12 +100,11 @@ std::vector<RowFault> check_references(const Data& data, const Whole& whole) {
   check_cameras(checks, data, servers, whole.servers);
   if (whole.users) {
     for (std::size_t i = 0; i < data.grants.size(); ++i)
-      checks.reference("grants", i, "owner_id", data.grants[i].owner.id, "user", users);
+      checks.owner("grants", i, data.grants[i].owner.type, data.grants[i].owner.id, users);
     for (std::size_t i = 0; i < data.usage.size(); ++i)
       checks.reference("usage", i, "user", data.usage[i].user, "user", users);
     for (std::size_t i = 0; i < data.servers.size(); ++i)
-      if (data.servers[i].owner_type == "user")
-        checks.reference("servers", i, "owner_id", data.servers[i].owner_id, "user", users);
+      checks.owner("servers", i, data.servers[i].owner_type, data.servers[i].owner_id, users);
   }
   if (whole.tariffs)
     for (std::size_t i = 0; i < data.users.size(); ++i)

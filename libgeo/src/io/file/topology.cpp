@@ -7,8 +7,8 @@
 namespace geo::io {
 namespace {
 
-std::vector<std::string> lowered(std::vector<std::string> hosts) {
-  for (std::string& host : hosts) host = lower(host);
+std::vector<std::string> as_sent(std::vector<std::string> hosts) {
+  for (std::string& host : hosts) host = host_as_sent(host);
   return hosts;
 }
 
@@ -30,6 +30,15 @@ const TextRule& id_or_empty() {
   return rule;
 }
 
+const TextRule& check_or_empty() {
+  static const TextRule rule = [] {
+    TextRule url = rules::or_empty(rules::url());
+    url.secret = true;  // there may be a password in it
+    return url;
+  }();
+  return rule;
+}
+
 const TextRule& country_or_empty() {
   static const TextRule rule = rules::or_empty(rules::country());
   return rule;
@@ -44,7 +53,7 @@ bool read_pattern(Row& row, place::Pattern& pattern) {
 
 bool read_partner(Row& row, place::Partner& partner) {
   assign(row.text("id", rules::id(), Need::required), partner.id);
-  if (auto hosts = row.texts("hosts", rules::host())) partner.hosts = lowered(std::move(*hosts));
+  if (auto hosts = row.texts("hosts", rules::host())) partner.hosts = as_sent(std::move(*hosts));
   assign(row.text("default_group", id_or_empty()), partner.default_group);
   assign(row.number("max_share", 0, 1), partner.max_share);
   assign(row.text("policy", rules::policy()), partner.policy);
@@ -101,9 +110,8 @@ place::Ports ports_of(Document& document, const toml::table& table) {
 
 bool read_node(Document& document, Row& row, place::Node& node) {
   static const TextRule admin = rules::one_of({"online", "drain", "offline"});
-  static const TextRule check = rules::or_empty(rules::url());
   assign(row.text("id", rules::id(), Need::required), node.id);
-  if (const auto host = row.text("host", rules::host(), Need::required)) node.host = lower(*host);
+  if (const auto host = row.text("host", rules::host(), Need::required)) node.host = host_as_sent(*host);
   assign(row.text("group", rules::id(), Need::required), node.group);
   assign(row.text("dc", rules::free_text()), node.dc);
   assign(row.number("weight", 0, place::kWeightMax), node.weight);
@@ -115,7 +123,7 @@ bool read_node(Document& document, Row& row, place::Node& node) {
   assign(row.text("country", country_or_empty()), node.country);
   node.coordinates = row.coordinates("coordinates");
   node.forbid = forbid_of(row);
-  assign(row.text("check", check), node.check);
+  assign(row.text("check", check_or_empty()), node.check);
   if (const toml::node* ports = row.take("ports")) {
     const toml::table* table = ports->as_table();
     if (table == nullptr)
