@@ -135,9 +135,9 @@ std::string describe_place(const Members& at) {
 
 std::string describe_group(const Members& found) {
   const std::string by = found["by"], group = found["group"];
-  const std::string partner = fmt::format("of partner {}", found["partner"]);
   if (group.empty())
-    return fmt::format("none: no place leads to one, and {} has no default {}", found["partner"], partner);
+    return fmt::format("none: no place leads to one, and partner {} has no default group", found["partner"]);
+  const std::string partner = fmt::format("of partner {}", found["partner"]);
   if (by == name_of(GroupedBy::partner_default)) return fmt::format("{}, the default group {}", group, partner);
   if (by == name_of(GroupedBy::nearest)) return fmt::format("{}, the nearest, {}", group, partner);
   return fmt::format("{}, by {}, {}", group, by, partner);

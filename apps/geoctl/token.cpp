@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <iostream>
 
 #include "arguments.h"
@@ -69,25 +72,55 @@ int run_check(Session& session, const CheckArguments& arguments) {
   return geo::kExitOk;
 }
 
+// Of standard input, for the handler of signals.
+termios shown, silent;
+
+void handle(int signal);
+
+// The terminal is as it was while geoctl is stopped, and after it was ended; silent again when it goes on.
+void show_while_away(int signal) {
+  const int error = errno;
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
+  std::raise(signal);  // as without a handler: SA_RESETHAND, SA_NODEFER
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &silent);
+  handle(signal);
+  errno = error;
+}
+
+void handle(int signal) {
+  struct sigaction action {};
+  action.sa_handler = show_while_away;
+  action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_NODEFER | SA_RESTART;
+  sigaction(signal, &action, nullptr);
+}
+
 // On a terminal what is typed is not shown.
 class Unseen {
  public:
-  explicit Unseen(Stream& prompt) : hidden_(isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &before_) == 0) {
+  explicit Unseen(Stream& prompt) : hidden_(isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &shown) == 0) {
     if (!hidden_) return;
-    prompt.write("Token (not shown): ");
-    termios silent = before_;
+    silent = shown;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      sigaction(kSignals[i], nullptr, &before_[i]);
+      if (before_[i].sa_handler == SIG_DFL) handle(kSignals[i]);  // what is ignored stays so
+    }
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    prompt.write("Token (not shown): ");
+    prompt.flush();
   }
   ~Unseen() {
-    if (hidden_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+    if (!hidden_) return;
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
   }
   Unseen(const Unseen&) = delete;
   Unseen& operator=(const Unseen&) = delete;
   bool hidden() const { return hidden_; }
 
  private:
-  termios before_{};
+  static constexpr std::array kSignals{SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};
+  std::array<struct sigaction, kSignals.size()> before_{};
   bool hidden_;
 };
 

@@ -6,7 +6,9 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
+import termios
 import tomllib
 
 import pytest
@@ -200,6 +202,44 @@ def test_token_hash_reads_stdin(world):
     assert geoctl("token", "hash", stdin="").exit == 2
 
 
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGTSTP])
+def test_terminal_shows_what_is_typed_once_the_prompt_was_left(ending):
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([BIN / "geoctl", "token", "hash"], stdin=follower, stdout=follower, stderr=follower, env=environment())
+
+    def shown():
+        return bool(termios.tcgetattr(follower)[3] & termios.ECHO)
+
+    def wait_for(text):
+        data = b""
+        while text not in data:
+            assert select.select([leader], [], [], 20)[0], data
+            data += os.read(leader, 4096)
+        return data
+
+    try:
+        assert shown()
+        wait_for(b"not shown")
+        assert not shown()
+        os.kill(process.pid, ending)
+        if ending == signal.SIGTSTP:
+            assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+            assert shown()
+            os.kill(process.pid, signal.SIGCONT)
+            assert os.WIFCONTINUED(os.waitpid(process.pid, os.WCONTINUED)[1])
+            os.write(leader, b"good\n")
+            wait_for(hashlib.sha256(b"good").hexdigest().encode())
+            assert process.wait(20) == 0
+        else:
+            assert process.wait(20) == -ending
+        assert shown()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(leader)
+        os.close(follower)
+
+
 def test_hashed_token_opens(stage):
     facts = town()
     digest = geoctl("token", "hash", stdin="brand-new").out.strip()
@@ -280,6 +320,14 @@ def test_explain_for_people(world):
     assert output.exit == 0
     for word in ("locate", "group", "select", "authorize", "bill", "inspect", "sign", "ru-msk", "node-moscow-1", "not_first", "https://node-moscow-"):
         assert word in output.out, word
+
+
+def test_explain_of_a_client_that_no_group_is_for(stage):
+    facts = town()
+    for partner in facts["partners"]:
+        partner.pop("default_group")
+    output = stage.world(facts).geoctl("redirect", "--ip", NOWHERE, *CAMERA, "--token", "good", "--partner", "acme", "--explain")
+    assert "none: no place leads to one, and partner acme has no default group " in output.out, output
 
 
 # --- verify ---
