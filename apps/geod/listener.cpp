@@ -19,8 +19,11 @@ tl::expected<void, std::string> Listener::bind(const Address& address, std::size
 }
 
 tl::expected<void, std::string> Listener::start(const MakeHandler& make_handler, const LoopLimits& all_loops) {
+  // The kernel deals connections out blindly, and a loop that is full leaves them waiting while others have room: so
+  // each may have twice its share.
+  const auto loops = static_cast<unsigned>(bound_.sockets.size());
   LoopLimits each = all_loops;
-  each.connections = std::max(1U, all_loops.connections / static_cast<unsigned>(bound_.sockets.size()));
+  each.connections = std::min(all_loops.connections, 2 * (all_loops.connections / loops + 1));
   for (Fd& socket : bound_.sockets) {
     loops_.push_back(std::make_unique<Loop>(around_, make_handler()));
     if (auto started = loops_.back()->start(std::move(socket), each); !started) return started;

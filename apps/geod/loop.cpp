@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <string_view>
 
 #include "framing.h"
 #include "socket.h"
@@ -17,6 +18,8 @@ namespace {
 
 // A token of 4096 characters, each percent-encoded, and the usual fields beside it.
 constexpr std::size_t kConnectionMemory = 32768;
+
+constexpr std::chrono::seconds kWarnEvery{10};
 
 // Null: there was no memory for it.
 Connections::Slot* slot_of(MHD_Connection* connection) {
@@ -223,12 +226,23 @@ void Loop::on_connection(void* cls, MHD_Connection* connection, void** context, 
 // The handlers read the raw target; libmicrohttpd's own arguments are not looked at.
 std::size_t Loop::leave_escaped(void*, MHD_Connection*, char* text) { return std::strlen(text); }
 
+// Limits that hold up clients are the operator's business, once in a while; the rest is for those who debug.
 void Loop::on_message(void* cls, const char* format, va_list arguments) {
-  const Loop& loop = *static_cast<const Loop*>(cls);
-  if (!loop.around_.log.shows(Level::debug)) return;
+  Loop& loop = *static_cast<Loop*>(cls);
+  const std::string_view kind = format;
+  Level level = Level::debug;
+  if (kind.find("resource limit") != kind.npos || kind.find("connection limit") != kind.npos) {
+    const geo::MonotonicTime now = loop.around_.clock.monotonic();
+    geo::MonotonicTime next = loop.next_warning_.load();
+    if (now >= next && loop.next_warning_.compare_exchange_strong(next, now + kWarnEvery)) level = Level::warn;
+  }
+  if (!loop.around_.log.shows(level)) return;
   std::array<char, 512> text{};
   if (std::vsnprintf(text.data(), text.size(), format, arguments) < 0) return;
-  loop.around_.log.write(Level::debug, text.data());
+  try {
+    loop.around_.log.write(level, text.data());
+  } catch (const std::exception&) {  // no memory for a message: there is nobody to tell
+  }
 }
 
 }  // namespace geod

@@ -65,6 +65,7 @@ class Loop {
   static void on_completed(void* cls, MHD_Connection* connection, void** context, MHD_RequestTerminationCode how);
   static void on_connection(void* cls, MHD_Connection* connection, void** context, MHD_ConnectionNotificationCode what);
   static std::size_t leave_escaped(void* cls, MHD_Connection* connection, char* text);
+  // Threads: any.
   static void on_message(void* cls, const char* format, va_list arguments);
 
   MHD_Result begin(MHD_Connection* connection, const char* url, const char* method, const char* version,
@@ -80,6 +81,7 @@ class Loop {
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
   std::vector<Exchange*> free_;
   std::string line_;
+  std::atomic<geo::MonotonicTime> next_warning_{geo::MonotonicTime::min()};  // of limits that were hit
   Fd socket_;
   MHD_Daemon* daemon_ = nullptr;
 };

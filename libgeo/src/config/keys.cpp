@@ -290,7 +290,7 @@ void add_choice_and_service(std::vector<Key>& keys) {
        {"http",
         "max_connections",
         at<&Config::http, &Http::max_connections>,
-        "Connections at once, at most.",
+        "Connections at once that a listener is meant for; an event loop takes up to twice its share of them.",
         {},
         1,
         10000000},
