@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,7 +17,8 @@ namespace {
 constexpr std::chrono::milliseconds kGather{5};
 
 tl::expected<Fd, std::string> open_file(const std::filesystem::path& file) {
-  Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
+  Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640));
+  if (!fd && errno == ENXIO) return tl::unexpected(fmt::format("{}: nobody reads this pipe", file.string()));
   if (!fd) return tl::unexpected(fmt::format("{}: cannot be opened: {}", file.string(), std::strerror(errno)));
   return fd;
 }
@@ -53,7 +55,7 @@ bool AccessLog::write(std::string_view line) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || queue_.size() + line.size() > queue_bytes_) {
-      ++dropped_;
+      ++dropped_.lines;
       return false;
     }
     queue_ += line;
@@ -73,9 +75,9 @@ tl::expected<void, std::string> AccessLog::reopen() {
   return {};
 }
 
-std::uint64_t AccessLog::take_dropped() {
+AccessLog::Dropped AccessLog::take_dropped() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(dropped_, 0);
+  return std::exchange(dropped_, {});
 }
 
 bool AccessLog::stop(std::chrono::steady_clock::time_point deadline) {
@@ -90,10 +92,10 @@ bool AccessLog::stop(std::chrono::steady_clock::time_point deadline) {
 }
 
 void AccessLog::run() {
-  sigset_t pipe;  // a reader that is gone is an error to count, no reason to die
-  sigemptyset(&pipe);
-  sigaddset(&pipe, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+  sigset_t errors;  // a reader that is gone, a file at its limit: errors to count, no reason to die
+  sigemptyset(&errors);
+  for (const int each : {SIGPIPE, SIGXFSZ}) sigaddset(&errors, each);
+  pthread_sigmask(SIG_BLOCK, &errors, nullptr);
 
   std::string batch;
   std::unique_lock lock(mutex_);
@@ -104,6 +106,7 @@ void AccessLog::run() {
     batch.swap(queue_);
     const std::shared_ptr<const Fd> out = out_;
     lock.unlock();
+    if (torn_) end_torn_line(out->get());
     put(out->get(), batch);
     batch.clear();
     lock.lock();
@@ -117,16 +120,26 @@ void AccessLog::put(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
     if (written > 0) {
+      torn_ = text[static_cast<std::size_t>(written) - 1] != '\n';
       text.remove_prefix(static_cast<std::size_t>(written));
     } else if (written < 0 && errno == EAGAIN) {
-      pollfd writable{fd, POLLOUT, 0};  // a stdout that somebody made non-blocking
+      pollfd writable{fd, POLLOUT, 0};  // a named pipe, or a stdout that somebody made non-blocking
       ::poll(&writable, 1, -1);
     } else if (written == 0 || errno != EINTR) {
+      const int error = errno;
       const std::lock_guard lock(mutex_);
-      dropped_ += static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+      dropped_.lines += static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+      dropped_.error = error;
       return;
     }
   }
+}
+
+// So that the next line is whole; a fresh file has nothing to end.
+void AccessLog::end_torn_line(int fd) {
+  struct stat status {};
+  const bool is_empty = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0;
+  if (is_empty || ::write(fd, "\n", 1) == 1) torn_ = false;
 }
 
 }  // namespace geod

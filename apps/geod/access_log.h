@@ -24,8 +24,8 @@ class AccessLog {
  public:
   static constexpr std::size_t kQueueBytes = 8 << 20;
 
-  // target: "stdout", "stderr", "off" (null), or else `file` is meant, opened for appending with mode 0640. The error
-  // names the file.
+  // target: "stdout", "stderr", "off" (null), or else `file` is meant, opened for appending with mode 0640. Never waits
+  // for a named pipe's reader. The error names the file.
   static tl::expected<std::unique_ptr<AccessLog>, std::string> open(std::string_view target,
                                                                     const std::filesystem::path& file);
 
@@ -42,8 +42,12 @@ class AccessLog {
   // stays.
   tl::expected<void, std::string> reopen();
 
-  // How many lines were dropped since the last call.
-  std::uint64_t take_dropped();
+  struct Dropped {
+    std::uint64_t lines = 0;
+    int error = 0;  // the last one of writing, as errno; 0: there was none, the queue was full
+  };
+  // Since the last call.
+  Dropped take_dropped();
 
   // Writes out what is queued; later lines are dropped. False: it could not be done in time; the writer thread is still
   // at it and must not outlive the process's end.
@@ -52,6 +56,7 @@ class AccessLog {
  private:
   void run();
   void put(int fd, std::string_view text);
+  void end_torn_line(int fd);
 
   const std::filesystem::path file_;
   const std::size_t queue_bytes_;
@@ -60,9 +65,10 @@ class AccessLog {
   std::condition_variable wake_, done_;
   std::string queue_;              // lines that wait
   std::shared_ptr<const Fd> out_;  // the writer holds it while it writes
-  std::uint64_t dropped_ = 0;
+  Dropped dropped_;
   bool idle_ = false, stopping_ = false, finished_ = false;
 
+  bool torn_ = false;  // the writer's own: an error cut the line that was written last
   std::thread writer_;
 };
 

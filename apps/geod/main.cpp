@@ -4,11 +4,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <exception>
 #include <filesystem>
 #include <string>
 
-#include <fmt/format.h>
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "geo/base/error.h"
 #include "geo/compose.h"
@@ -40,8 +42,17 @@ std::optional<int> read_arguments(int argc, char** argv, Arguments& arguments) {
 }
 
 int tell(const geo::Faults& faults) {
-  for (const geo::Fault& fault : faults) fmt::print(stderr, "{}\n", to_string(fault));
+  // Not fmt::print(), which throws where stderr cannot be written.
+  for (const geo::Fault& fault : faults) std::fputs((to_string(fault) + "\n").c_str(), stderr);
   return geo::kExitUsage;
+}
+
+// Closed ones would be given to the first files and sockets, and messages would go there.
+void hold_standard_descriptors() {
+  int fd = 0;
+  do fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) ::close(fd);
 }
 
 std::vector<geo::config::Variable> environment() {
@@ -65,7 +76,9 @@ sigset_t block_signals() {
   sigemptyset(&signals);
   for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads started later inherit it
-  std::signal(SIGPIPE, SIG_IGN);
+  struct sigaction ignored {};
+  ignored.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignored, nullptr);
   return signals;
 }
 
@@ -74,7 +87,7 @@ int serve(std::shared_ptr<const geo::compose::World> world, const geod::AppLog& 
   raise_descriptor_limit(world->config.http.max_connections, log);
   geod::Server server(std::move(world), log);
   if (auto started = server.start(); !started) {
-    fmt::print(stderr, "geod: {}\n", started.error());
+    std::fputs(("geod: " + started.error() + "\n").c_str(), stderr);
     return geo::kExitUsage;
   }
   log.info("ready");
@@ -90,9 +103,7 @@ int serve(std::shared_ptr<const geo::compose::World> world, const geod::AppLog& 
   return geo::kExitOk;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   Arguments arguments;
   if (const auto status = read_arguments(argc, argv, arguments)) return *status;
 
@@ -110,4 +121,18 @@ int main(int argc, char** argv) {
 
   const geod::AppLog log(geod::level_of(read.config.log.level).value_or(geod::Level::info));
   return serve(std::move(built.world), log);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hold_standard_descriptors();
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& fault) {
+    std::fputs("geod: ", stderr);
+    std::fputs(fault.what(), stderr);
+    std::fputs("\n", stderr);
+    return geo::kExitInternal;
+  }
 }

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <exception>
+#include <system_error>
 
 namespace geod {
 namespace {
@@ -39,11 +42,21 @@ Server::~Server() {
   }
   wake_.notify_all();
   if (states_thread_.joinable()) states_thread_.join();
-  workers_.reset();  // before the loops: a worker resumes connections
+  // Workers resume connections of the loops, and the loops hand work to the workers until their end.
+  if (workers_ != nullptr) workers_->stop(geo::MonotonicTime::max());
   listeners_.clear();
+  workers_.reset();
 }
 
 tl::expected<void, std::string> Server::start() {
+  try {
+    return start_parts();
+  } catch (const std::system_error& fault) {
+    return tl::unexpected(fmt::format("a thread cannot be started: {}", fault.code().message()));
+  }
+}
+
+tl::expected<void, std::string> Server::start_parts() {
   auto opened = AccessLog::open(config_.log.access, config_.path(config_.log.access));
   if (!opened) return tl::unexpected("log.access: " + opened.error());
   access_log_ = std::move(*opened);
@@ -81,11 +94,16 @@ tl::expected<void, std::string> Server::add(const std::string& name, const std::
 
 void Server::tick() {
   sweep(clock_.monotonic(), false);
-  if (access_log_ == nullptr || clock_.monotonic() < next_warning_) return;
-  if (const std::uint64_t dropped = access_log_->take_dropped(); dropped > 0) {
-    next_warning_ = clock_.monotonic() + kWarnEvery;
-    log_.warn("access log: {} lines dropped, they cannot be written fast enough", dropped);
-  }
+  if (clock_.monotonic() >= next_warning_) tell_dropped();
+}
+
+void Server::tell_dropped() {
+  if (access_log_ == nullptr) return;
+  const AccessLog::Dropped dropped = access_log_->take_dropped();
+  if (dropped.lines == 0) return;
+  next_warning_ = clock_.monotonic() + kWarnEvery;
+  log_.warn("access log: {} lines dropped: {}", dropped.lines,
+            dropped.error == 0 ? "they cannot be written fast enough" : std::strerror(dropped.error));
 }
 
 void Server::reopen_log() {
@@ -113,6 +131,7 @@ bool Server::drain() {
   if (waited_out) listeners_.clear();
   const bool written =
       access_log_ == nullptr || access_log_->stop(std::max(end, clock_.monotonic() + milliseconds(50)));
+  tell_dropped();
   if (!waited_out || !written) log_.warn("ending with work undone");
   return waited_out && written;
 }
@@ -121,7 +140,11 @@ void Server::refresh_states() {
   std::unique_lock lock(mutex_);
   while (!ending_) {
     lock.unlock();
-    for (const geo::Fault& fault : geo::compose::refresh_states(*worlds_.latest())) log_.warn("{}", to_string(fault));
+    try {
+      for (const geo::Fault& fault : geo::compose::refresh_states(*worlds_.latest())) log_.warn("{}", to_string(fault));
+    } catch (const std::exception& fault) {
+      log_.error("the nodes' states cannot be read: {}", fault.what());
+    }
     lock.lock();
     wake_.wait_for(lock, kStatesEvery, [this] { return ending_; });
   }

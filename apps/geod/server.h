@@ -43,6 +43,8 @@ class Server {
  private:
   tl::expected<void, std::string> add(const std::string& name, const std::string& address, std::size_t loops,
                                       const Listener::MakeHandler& make_handler);
+  tl::expected<void, std::string> start_parts();
+  void tell_dropped();
   void refresh_states();
   void sweep(geo::MonotonicTime now, bool drop_idle);
   std::size_t open_count();

@@ -1,6 +1,7 @@
 """One JSON object a line, and never a token: contract 2.7."""
 
 import json
+import os
 import re
 import signal
 import stat
@@ -9,7 +10,7 @@ from datetime import datetime, timezone
 
 from support import raw_http, signing
 from support.town import MOSCOW, NOWHERE, town
-from support.world import target
+from support.world import run_geod, target
 
 KEYS = set("ts request_id client_ip peer_ip method path format server camera partner status code located_by provider group "
            "pattern node owner lease duration_us listener".split())
@@ -173,6 +174,24 @@ def test_access_log_on_stderr(stage):
     geod = stage.geod(log={"access": "stderr"})
     request_id = geod.ask().header("X-Request-Id")
     raw_http.eventually(lambda: request_id in geod.stderr(), "the line is on stderr")
+
+
+def test_lost_lines_are_told_with_their_cause(stage):
+    """While it serves, and those of the last moment too."""
+    geod = stage.geod(log={"access": "/dev/full"})
+    told = "lines dropped: No space left on device"
+    geod.ask()
+    raw_http.eventually(lambda: told in geod.stderr(), "the loss is told")
+    assert geod.ask().status == 302
+    geod.stop()
+    assert sum(int(n) for n in re.findall(r"access log: (\d+) " + told, geod.stderr())) == 2
+
+
+def test_named_pipe_without_a_reader_does_not_hold_the_start(stage):
+    world = stage.world(log={"access": "pipe"})
+    os.mkfifo(world.path / "pipe")
+    output = run_geod(world)
+    assert output.exit == 2 and re.search(r"log\.access: .*/pipe: ", output.err), output
 
 
 def test_every_request_has_its_line(stage):

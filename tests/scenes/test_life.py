@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -12,7 +13,7 @@ import pytest
 from support import raw_http, toml
 from support.raw_http import Closed
 from support.town import MOSCOW
-from support.world import run_geod, target
+from support.world import BIN, run_geod, target
 
 
 def test_healthz(geod):
@@ -171,6 +172,28 @@ def test_broken_config(stage):
     world.config_file.unlink()
     output = run_geod(world)
     assert output.exit == 2 and "geod.toml" in output.err
+
+
+def test_bad_config_ends_with_2_where_nobody_can_be_told(stage):
+    world = stage.world()
+    world.config_file.write_text("[signing\n")
+    command = 'exec "$0" --config "$1" --check 2>&-'
+    assert subprocess.run(["sh", "-c", command, BIN / "geod", world.config_file], check=False).returncode == 2
+
+
+def test_messages_without_a_stderr_go_nowhere_else(stage):
+    """The first file that geod opens is not its new stderr."""
+    world = stage.world()
+    command = 'exec "$0" --config "$1" 2>&-'
+    process = subprocess.Popen(["sh", "-c", command, BIN / "geod", world.config_file], cwd="/")
+    try:
+        raw_http.eventually(world.access_log.exists, "geod starts")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert world.access_log.read_text() == ""
 
 
 def test_missing_key_file_ends_with_2_and_is_named(stage):

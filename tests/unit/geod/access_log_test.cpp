@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 
@@ -53,8 +55,10 @@ TEST(AccessLog, DropsAndCountsWhatAReaderThatStoppedHasNoRoomFor) {
   while (dropped == 0 || taken * line.size() <= kPipe + kQueue) ++(log.write(line) ? taken : dropped);
   for (int i = 0; i < 1000; ++i) ++(log.write(line) ? taken : dropped);
   EXPECT_LE(taken * line.size(), kPipe + 2 * kQueue);
-  EXPECT_EQ(log.take_dropped(), dropped);
-  EXPECT_EQ(log.take_dropped(), 0U);
+  const AccessLog::Dropped told = log.take_dropped();
+  EXPECT_EQ(told.lines, dropped);
+  EXPECT_EQ(told.error, 0);  // it was too slow, nothing more
+  EXPECT_EQ(log.take_dropped().lines, 0U);
   EXPECT_FALSE(log.stop(Clock::now()));  // the writer is stuck
 
   // Once somebody reads again, every line that was taken arrives, whole.
@@ -75,7 +79,63 @@ TEST(AccessLog, ReaderThatHasGoneCostsLinesNotTheProcess) {
   pipe.out.reset();
   EXPECT_TRUE(log.write("a\nb\n"));
   EXPECT_TRUE(log.stop(Clock::now() + std::chrono::seconds(20)));
-  EXPECT_EQ(log.take_dropped(), 2U);
+  const AccessLog::Dropped told = log.take_dropped();
+  EXPECT_EQ(told.lines, 2U);
+  EXPECT_EQ(told.error, EPIPE);
+}
+
+TEST(AccessLog, LineAfterATornOneIsWhole) {
+  const geo::test::Scratch scratch;
+  auto log = AccessLog::open("access.log", scratch / "access.log");
+  ASSERT_TRUE(log) << log.error();
+  rlimit usual{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &usual), 0);
+  const rlimit small{10, usual.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  (*log)->write("one\ntoo long a line\n");
+  AccessLog::Dropped told;
+  while (told.lines == 0) told = (*log)->take_dropped();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &usual), 0);
+  EXPECT_EQ(told.lines, 1U);
+  EXPECT_EQ(told.error, EFBIG);
+  (*log)->write("three\n");
+  EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(text_of(scratch / "access.log"), "one\ntoo lo\nthree\n");
+}
+
+TEST(AccessLog, FreshFileAfterATornLineBeginsWithALine) {
+  const geo::test::Scratch scratch;
+  auto log = AccessLog::open("access.log", scratch / "access.log");
+  ASSERT_TRUE(log) << log.error();
+  rlimit usual{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &usual), 0);
+  const rlimit small{5, usual.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  (*log)->write("too long\n");
+  while ((*log)->take_dropped().lines == 0) {
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &usual), 0);
+  std::filesystem::rename(scratch / "access.log", scratch / "old.log");
+  ASSERT_TRUE((*log)->reopen());
+  (*log)->write("new\n");
+  EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(text_of(scratch / "access.log"), "new\n");
+}
+
+TEST(AccessLog, NamedPipeIsNotWaitedFor) {
+  const geo::test::Scratch scratch;
+  const std::filesystem::path file = scratch / "pipe";
+  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  const auto unread = AccessLog::open("pipe", file);
+  ASSERT_FALSE(unread);
+  EXPECT_NE(unread.error().find("nobody reads"), std::string::npos) << unread.error();
+  const Fd reader(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  auto log = AccessLog::open("pipe", file);
+  ASSERT_TRUE(log) << log.error();
+  EXPECT_TRUE((*log)->write("line\n"));
+  EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
+  char bytes[16];
+  EXPECT_EQ(::read(reader.get(), bytes, sizeof bytes), 5);
 }
 
 TEST(AccessLog, FileIsForOwnerAndGroupAndAppendedTo) {
