@@ -142,3 +142,15 @@ def test_case_of_names_matters(geod):
 
 def test_fragment_is_no_part_of_a_query(geod):
     assert geod.fetch(target() + "#x").status in (302, 400, 401)
+
+
+def test_url_that_gets_too_long_is_refused(stage):
+    """Three bytes for each slash; what no client would take is told as such, and logged as such."""
+    geod = stage.geod(redirect={"pass_through": ["p", "q"]})
+    good = target(camera="1") + "&p=" + "/" * 3000
+    answer = geod.fetch(good)
+    assert answer.status == 302 and "%2F" * 3000 in answer.location
+    for bad in (good + "&q=" + "/" * 3000, "/flv?" + GOOD + "&p=" + "/" * 4096 + "&q=" + "/" * 4096):
+        check(geod.fetch(bad), "too long")
+    assert [(line["status"], line["code"]) for line in geod.world.log_lines(3)] == [
+        (302, "redirect"), (400, "bad_request"), (400, "bad_request")]
