@@ -14,32 +14,14 @@
 namespace geoctl {
 namespace {
 
-// Under systemd they are there; a check by hand can only say that it did not see them.
-std::vector<std::string> set_credentials_aside(geo::config::Config& config) {
-  std::vector<std::string> notes;
-  if (std::getenv("CREDENTIALS_DIRECTORY") != nullptr) return notes;
-  auto& keys = config.signing.keys;
-  const auto aside = std::remove_if(keys.begin(), keys.end(), [&](const geo::config::SigningKey& key) {
-    if (!key.secret_file.starts_with("credential:")) return false;
-    notes.push_back(fmt::format("signing.keys: {} is not checked: CREDENTIALS_DIRECTORY is not set", key.secret_file));
-    return true;
-  });
-  keys.erase(aside, keys.end());
-  const auto is_active = [&](const geo::config::SigningKey& key) { return key.id == config.signing.active; };
-  if (!notes.empty() && !keys.empty() && std::none_of(keys.begin(), keys.end(), is_active))
-    config.signing.active = keys.front().id;
-  return notes;
-}
-
 int run_check(Session& session) {
   Output& output = session.output;
-  geo::config::Read read = read_config(session);
-  if (!read.faults.empty()) return output.tell(read.faults);
-  const std::vector<std::string> notes = set_credentials_aside(read.config);
-  for (const std::string& note : notes) output.err.write(fmt::format("note: {}\n", printable(note)));
+  const geo::config::Read read = read_config(session);
   geo::compose::Options options;
-  options.without_signing = !notes.empty() && read.config.signing.keys.empty();
-  const geo::compose::Built built = geo::compose::build(read.config, options);
+  options.serving = true;
+  options.credentials_may_lack = true;
+  const geo::compose::Built built = geo::compose::build(read, options);
+  for (const std::string& note : built.notes) output.err.write(fmt::format("note: {}\n", printable(note)));
   if (built.world != nullptr && output.out.terminal() && !output.json)
     output.line(fmt::format("{}  config, data, keys and databases", output.out.green("ok")));
   return output.tell(built.faults);
@@ -69,7 +51,7 @@ void add_config(CLI::App& app, Session& session) {
   config->footer(
       "Examples:\n"
       "  geoctl --config geod.toml config check\n"
-      "  geoctl config show > geod.toml");
+      "  geoctl config show > effective.toml");
 
   CLI::App* check = config->add_subcommand("check", "Find every fault of the config, its data, keys and databases");
   check->footer(

@@ -17,27 +17,6 @@ bool is_set(const char* variable) {
   return value != nullptr && *value != '\0';
 }
 
-// One UTF-8 character at `at`: its code point and size; size 0 where the bytes are none.
-struct Character {
-  char32_t code = 0;
-  std::size_t size = 0;
-};
-Character character_at(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return {first, 1};
-  const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
-  if (size == 0 || first > 0xF4) return {};
-  char32_t code = first & (0x7FU >> size);
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80U) return {};
-    code = code << 6 | (byte(i) & 0x3FU);
-  }
-  constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kSmallest[size] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return {};
-  return {code, size};
-}
-
 // The blocks of Unicode's EastAsianWidth.txt (15.0) that are Wide or Fullwidth throughout.
 bool is_wide(char32_t c) {
   return (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF && c != 0x303F) || (c >= 0xAC00 && c <= 0xD7A3) ||
@@ -128,7 +107,7 @@ int Output::tell(const geo::Faults& faults) {
 std::string printable(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
-    const Character c = character_at(text, at);
+    const geo::Utf8 c = geo::utf8_at(text, at);
     const bool control = c.code < 0x20 || (c.code >= 0x7F && c.code < 0xA0);
     const std::size_t size = std::max<std::size_t>(c.size, 1);
     if (c.size == 0 || control)
@@ -143,7 +122,7 @@ std::string printable(std::string_view text) {
 std::size_t width(std::string_view text) {
   std::size_t columns = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const Character c = character_at(text, at);
+    const geo::Utf8 c = geo::utf8_at(text, at);
     const bool combining = c.code >= 0x300 && c.code <= 0x36F;
     columns += combining ? 0 : is_wide(c.code) ? 2 : 1;
     at += std::max<std::size_t>(c.size, 1);

@@ -35,16 +35,12 @@ struct Arguments {
 geo::Result<geo::place::Location> place_of(std::string_view text) {
   const std::vector<std::string_view> parts = geo::split(text, '/');
   const auto is_capital = [](char c) { return c >= 'A' && c <= 'Z'; };
-  const auto is_iso = [&](std::string_view part) {
-    return part.size() <= 3 &&
-           std::all_of(part.begin(), part.end(), [&](char c) { return is_capital(c) || (c >= '0' && c <= '9'); });
-  };
   if (parts.size() > 3 || parts[0].size() != 2 || !std::all_of(parts[0].begin(), parts[0].end(), is_capital))
     return deny(ErrorCode::bad_request,
                 fmt::format("place: \"{}\" is none; as RU, RU/MOW, RU/MOW/Москва or RU//Москва", text));
   geo::place::Location place;
   place.country_code = parts[0];
-  if (parts.size() > 1) (is_iso(parts[1]) ? place.region_iso : place.region) = parts[1];
+  if (parts.size() > 1) (geo::place::is_region_iso(parts[1]) ? place.region_iso : place.region) = parts[1];
   if (parts.size() > 2) place.city = parts[2];
   return place;
 }

@@ -70,7 +70,7 @@ Opened open_world(Session& session, const Wanted& wanted) {
   }
 
   geo::compose::Options options;
-  options.without_signing = !wanted.signing;
+  options.signing = wanted.signing;
   options.down = wanted.down;
   geo::compose::Built built = geo::compose::build(read.config, options);
   if (built.world == nullptr) {

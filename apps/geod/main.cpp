@@ -107,15 +107,10 @@ int run(int argc, char** argv) {
   Arguments arguments;
   if (const auto status = read_arguments(argc, argv, arguments)) return *status;
 
-  geo::config::Read read = geo::config::read_file(arguments.config, environment());
-  geo::Faults faults = std::move(read.faults);
-  if (faults.empty()) faults = geod::check(read.config, arguments.config);
-  if (!faults.empty()) return tell(faults);
-
+  const geo::config::Read read = geo::config::read_file(arguments.config, environment());
   geo::compose::Options options;
-  options.without_signing = read.config.listen.redirect.empty() && read.config.listen.verify.empty();
-  options.without_data = read.config.store.kind == "none";
-  geo::compose::Built built = geo::compose::build(read.config, options);
+  options.serving = true;
+  geo::compose::Built built = geo::compose::build(read, options);
   if (built.world == nullptr) return tell(built.faults);
   if (arguments.check) return geo::kExitOk;
 

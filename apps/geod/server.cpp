@@ -22,16 +22,6 @@ constexpr seconds kWarnEvery{1};
 
 }  // namespace
 
-geo::Faults check(const geo::config::Config& config, const std::string& file) {
-  geo::Faults faults;
-  const geo::config::Listen& listen = config.listen;
-  if (listen.redirect.empty() && listen.verify.empty() && listen.admin.empty())
-    faults.push_back({file, 0, 0, "listen", "no listener is configured"});
-  if (!listen.redirect.empty() && config.store.kind == "none")
-    faults.push_back({file, 0, 0, "listen.redirect", "needs a store, and store.kind is \"none\""});
-  return faults;
-}
-
 Server::Server(std::shared_ptr<const geo::compose::World> world, const AppLog& log)
     : log_(log), config_(world->config), worlds_(std::move(world)), cors_(config_.http.cors_origins) {}
 

@@ -22,9 +22,6 @@
 
 namespace geod {
 
-// What geod cannot serve by, though each key alone is right.
-geo::Faults check(const geo::config::Config& config, const std::string& file);
-
 class Server {
  public:
   Server(std::shared_ptr<const geo::compose::World> world, const AppLog& log);

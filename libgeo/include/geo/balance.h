@@ -161,7 +161,7 @@ class GEO_EXPORT Balancer {
   Refused refused_by_request(const Pass& pass, Index node) const;
   bool serves_partner(Index node, Index partner) const;
   bool serves_pattern(Index node, Index pattern) const;
-  bool forbidden(Index node, std::string_view client_country) const;
+  bool forbidden(const Query& query, Index node) const;
   bool serves_format(Index node, std::optional<Format> format) const;
   bool excluded(const Pass& pass, Index node) const;
   // Every admissible node of the group that has a report has an old one: then the reports failed, not the nodes.

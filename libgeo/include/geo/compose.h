@@ -19,12 +19,12 @@
 
 namespace geo::compose {
 
-// What is left out or changed on purpose.
+// What a program needs of the graph, and what-ifs.
 struct Options {
-  bool without_signing = false;   // geoctl with --data alone: there are no keys
-  bool without_data = false;      // verify runs with keys alone
-  std::vector<std::string> down;  // node ids that act as admin = "offline" (a what-if)
-  std::vector<std::string> drain;
+  bool serving = false;               // as geod starts: each listener has what it needs, keys are needed by some alone
+  bool signing = true;                // false: keys are neither read nor needed
+  bool credentials_may_lack = false;  // a check outside the service: credential:NAME is noted where there are none
+  std::vector<std::string> down;      // node ids that act as admin = "offline"
 };
 
 // Owns: everything that requests are decided by. Immutable but for the states.
@@ -37,16 +37,22 @@ struct World {
 
   // Of the states.toml read last; nothing: it was not there. refresh_states() alone touches it.
   mutable std::optional<std::filesystem::file_time_type> states_stamp;
+  mutable bool states_settled = false;
 };
 
 struct Built {
   std::shared_ptr<World> world;  // null where there are faults
   Faults faults;
+  std::vector<std::string> notes;  // what could not be checked and is no fault
 };
 GEO_EXPORT Built build(const config::Config& config, const Options& options = {});
+// With the config's own faults: what else is wrong - data, keys, databases - is told in the same run, but for the parts
+// whose section has a fault.
+GEO_EXPORT Built build(const config::Read& read, const Options& options = {});
 
-// Re-reads states.toml into `world` if it changed since the last call. Faults: it could not be read, the old states
-// stay. Blocks on the file; one thread at a time.
+// Re-reads states.toml into `world` if it changed since the last good read. The reports that can be read are taken up,
+// whatever else stands there; of a file that is no TOML none, and the old ones stay. Faults: what was wrong, told once
+// per change. Blocks on the file; one thread at a time.
 GEO_EXPORT Faults refresh_states(const World& world);
 
 }  // namespace geo::compose

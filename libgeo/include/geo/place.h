@@ -39,9 +39,13 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
+// 1-3 of A-Z 0-9, as the part of an ISO 3166-2 code after the country: "MOW". Any other text is a region's name.
+GEO_EXPORT bool is_region_iso(std::string_view text);
+
 // ---- the rows, as the store has them ----
 
-// Of `forbid = ["RU>US"]`: a client in `client` never gets a node in `node`. "*": any country.
+// Of `forbid = ["RU>US"]`: a client in `client` never gets a node in `node`. "*": any country. On a node it binds that
+// node; on a group its nodes, and whatever node a client of that group would get by its fallbacks.
 struct Forbid {
   std::string client, node;
   bool operator==(const Forbid&) const = default;

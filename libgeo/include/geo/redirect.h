@@ -30,6 +30,8 @@ using balance::Format;
 // ---- the request ----
 
 inline constexpr std::size_t kExcludeMax = 4;
+// Of a signed URL, in bytes: what a client, a proxy and a node take without asking. Longer: bad_request.
+inline constexpr std::size_t kLocationMax = 12000;
 
 // What the client asks for, checked and decoded. Owns: views point into the raw text given to parse_request() or into
 // `decoded`, so a Request is neither copied nor moved, and is good as long as both live.
@@ -40,7 +42,7 @@ struct Request {
 
   Ip client_ip;
   std::string_view host;     // as sent; picks the partner
-  std::string_view partner;  // the id of one, instead of `host` (geoctl --partner)
+  std::string_view partner;  // the id of one that is there, instead of `host` (geoctl --partner)
   std::string_view server, camera, token;
   Format format = Format::flv;
   std::array<std::string_view, kExcludeMax> exclude_ids;
@@ -70,9 +72,6 @@ GEO_EXPORT bool is_path(std::string_view path);
 // missing_token. pass_through: names from [redirect].
 GEO_EXPORT Result<void> parse_request(const RawRequest& raw, std::span<const std::string> pass_through,
                                       Request& request);
-
-// The checks of one value each; geoctl's arguments go through them too.
-GEO_EXPORT Result<void> parse_exclude(std::string_view list, Request& request);
 
 // ---- the trace ----
 
@@ -108,7 +107,7 @@ struct Decision {
   std::optional<Denial> denial;
   std::string location;
   std::int64_t expires_at_s = 0;
-  std::vector<std::string> alternate_locations;
+  std::array<std::string, 2> alternate_locations;  // the first `alternates_found` of them
 
   // How it came about; what is known even when refused.
   std::string_view located_by;  // "networks", "maxmind", .. "default"
@@ -156,8 +155,9 @@ struct Snapshot {
 // bill refuse, that is the answer, whatever select found.
 //
 // Returns false where Wait::never() met a step that would have to wait: nothing is decided, run it again on a worker
-// with a deadline. Threads: any number at once, each with its own `decision`. Allocates nothing on the warm path but
-// for buffers that have to grow. `clock` is read for the trace's durations and the deadline only.
+// with a deadline. With one it always decides; a port that still has no answer is deadline_exceeded. Threads: any
+// number at once, each with its own `decision`. Allocates nothing on the warm path but for buffers that have to grow.
+// `clock` is read for the trace's durations and the deadline only.
 GEO_EXPORT bool decide(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
                        const Clock& clock, Decision& decision, Trace* trace = nullptr);
 

@@ -16,7 +16,7 @@ Refused Balancer::refused(const Pass& pass, Index pattern, Index node, bool repo
   if (row.admin == place::Admin::drain) return Refused::drained;
   if (row.admin == place::Admin::offline) return Refused::offline;
   if (const Refused by = refused_by_report(pass, node, reports_failed); by != Refused::none) return by;
-  if (forbidden(node, pass.query.client_country)) return Refused::forbidden;
+  if (forbidden(pass.query, node)) return Refused::forbidden;
   if (!serves_partner(node, pass.query.partner)) return Refused::partner;
   if (!serves_pattern(node, pattern)) return Refused::pattern;
   if (!serves_format(node, pass.query.format)) return Refused::format;
@@ -33,7 +33,7 @@ Refused Balancer::refused_by_report(const Pass& pass, Index node, bool reports_f
 }
 
 Refused Balancer::refused_by_request(const Pass& pass, Index node) const {
-  if (forbidden(node, pass.query.client_country)) return Refused::forbidden;
+  if (forbidden(pass.query, node)) return Refused::forbidden;
   if (!serves_format(node, pass.query.format)) return Refused::format;
   return excluded(pass, node) ? Refused::excluded : Refused::none;
 }
@@ -50,7 +50,8 @@ bool Balancer::serves_pattern(Index node, Index pattern) const {
                                                             topology_->pattern(pattern).id) != patterns.end());
 }
 
-bool Balancer::forbidden(Index node, std::string_view client_country) const {
+// The node's rules, its group's, and those of the client's own group, which its fallbacks may not get around.
+bool Balancer::forbidden(const Query& query, Index node) const {
   const auto matches = [](const std::string& rule, std::string_view country) {
     return rule == "*" || (!country.empty() && rule == country);
   };
@@ -58,10 +59,11 @@ bool Balancer::forbidden(Index node, std::string_view client_country) const {
     if (rules.empty()) return false;
     const std::string& country = topology_->country_of(node);
     return std::any_of(rules.begin(), rules.end(), [&](const place::Forbid& rule) {
-      return matches(rule.client, client_country) && matches(rule.node, country);
+      return matches(rule.client, query.client_country) && matches(rule.node, country);
     });
   };
-  return any(topology_->node(node).forbid) || any(topology_->group(topology_->group_of_node(node)).forbid);
+  return any(topology_->node(node).forbid) || any(topology_->group(topology_->group_of_node(node)).forbid) ||
+         (query.group != kNone && any(topology_->group(query.group).forbid));
 }
 
 bool Balancer::serves_format(Index node, std::optional<Format> format) const {
@@ -85,8 +87,7 @@ bool Balancer::reports_failed(const Pass& pass, Index group, Index pattern) cons
   bool any = false;
   for (const Candidate& candidate : table(pass.query.partner, group, pattern)) {
     const Report* report = pass.states.of(candidate.node);
-    if (report == nullptr || forbidden(candidate.node, pass.query.client_country) ||
-        !serves_format(candidate.node, pass.query.format))
+    if (report == nullptr || forbidden(pass.query, candidate.node) || !serves_format(candidate.node, pass.query.format))
       continue;
     if (!is_stale(*report, pass.query.now)) return false;
     any = true;

@@ -31,8 +31,9 @@ bool equal_in_constant_time(const Digest& a, const Digest& b) {
 HmacKey::HmacKey(const std::vector<std::uint8_t>& secret) : state_(std::make_unique<State>()) {
   std::array<std::uint8_t, SHA256_CBLOCK> block{};
   if (secret.size() > block.size()) {
-    const Digest digest = sha256({reinterpret_cast<const char*>(secret.data()), secret.size()});
+    Digest digest = sha256({reinterpret_cast<const char*>(secret.data()), secret.size()});
     std::copy(digest.begin(), digest.end(), block.begin());
+    OPENSSL_cleanse(digest.data(), digest.size());
   } else {
     std::copy(secret.begin(), secret.end(), block.begin());
   }

@@ -52,13 +52,9 @@ std::optional<Ip> Ip::parse(std::string_view text) {
     return std::nullopt;
   *std::copy(text.begin(), text.end(), zero_ended) = '\0';
   std::uint8_t bytes[16];
-  // inet_pton takes exactly the strict forms: four decimal parts (glibc lets "01" through), or RFC 4291.
-  if (text.find(':') == std::string_view::npos) {
-    for (const std::string_view part : split(text, '.'))
-      if (part.size() > 1 && part.front() == '0') return std::nullopt;
-    if (inet_pton(AF_INET, zero_ended, bytes) != 1) return std::nullopt;
-    return v4(bytes);
-  }
+  // inet_pton takes exactly the strict forms: four decimal parts without leading zeros, or RFC 4291.
+  if (text.find(':') == std::string_view::npos)
+    return inet_pton(AF_INET, zero_ended, bytes) == 1 ? std::optional(v4(bytes)) : std::nullopt;
   if (inet_pton(AF_INET6, zero_ended, bytes) != 1) return std::nullopt;
   return v6(bytes);
 }
@@ -153,8 +149,10 @@ PrefixMap::PrefixMap(std::vector<std::pair<Cidr, std::uint32_t>> networks) {
     std::vector<std::pair<Ip, std::uint32_t>> open;  // the networks around the current address: last address, value
     const auto close_before = [&](const Ip* at) {
       while (!open.empty() && (at == nullptr || open.back().first < *at)) {
-        const std::optional<Ip> after = next(open.back().first);
+        std::optional<Ip> after = next(open.back().first);
         open.pop_back();
+        // IPv4 is no part of an IPv6 network around it: what ends at ::ffff:0:0/96 goes on behind it
+        if (!v4 && after && after->is_v4()) after = next(Cidr{*after, 0}.last());
         // an outer network that ends here too takes this back at once
         if (after && after->is_v4() == v4) start(*after, open.empty() ? kNothing : open.back().second);
       }

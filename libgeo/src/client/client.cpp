@@ -28,26 +28,19 @@ std::optional<Ip> read_address(std::string_view text) {
   return Ip::parse(text.substr(0, colon));
 }
 
-// Cuts the last element off a comma-separated list; commas inside quotes do not count.
+// Cuts the last element off a comma-separated list. Quotes are followed from the right, where the trusted proxies
+// wrote: one that a client left open hides nothing of theirs.
 std::optional<std::string_view> take_last(std::string_view& list, bool quoted_strings) {
   if (list.data() == nullptr) return std::nullopt;
   bool quoted = false;
-  std::size_t comma = std::string_view::npos;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (quoted_strings && quoted && list[i] == '\\')
-      ++i;
-    else if (quoted_strings && list[i] == '"')
-      quoted = !quoted;
-    else if (list[i] == ',' && !quoted)
-      comma = i;
+  std::size_t begin = list.size();
+  for (; begin > 0; --begin) {
+    const char c = list[begin - 1];
+    if (quoted_strings && c == '"') quoted = !quoted;
+    if (c == ',' && !quoted) break;
   }
-  std::string_view last = list;
-  if (comma == std::string_view::npos) {
-    list = {};
-  } else {
-    last = list.substr(comma + 1);
-    list = list.substr(0, comma);
-  }
+  const std::string_view last = list.substr(begin);
+  list = begin == 0 ? std::string_view() : list.substr(0, begin - 1);
   return last;
 }
 
@@ -64,6 +57,7 @@ std::optional<Ip> read_forwarded(std::string_view element) {
       else if (element[end] == '"')
         quoted = !quoted;
     }
+    if (quoted) return std::nullopt;
     end = std::min(end, element.size());
     const std::string_view pair = trim(element.substr(0, end));
     element.remove_prefix(std::min(end + 1, element.size()));

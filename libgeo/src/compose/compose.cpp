@@ -14,21 +14,22 @@ namespace {
 // Builds one part after the other, collecting what is wrong on the way.
 class Builder {
  public:
-  Builder(const config::Config& config, const Options& options) : config_(config), options_(options) {}
+  Builder(const config::Config& config, Faults faults, const Options& options)
+      : config_(config), options_(options), config_faults_(faults.size()), faults_(std::move(faults)) {}
 
   Built run() {
     world_->config = config_;
+    if (options_.serving && is_sound("listen") && is_sound("store")) check_listeners();
     read_proxies();
-    if (!options_.without_signing) read_keys();
-    open_providers();
-    const bool has_data = !options_.without_data && config_.store.kind != "none";
-    if (has_data) read_store();
+    if (options_.signing && is_sound("signing")) read_keys();
+    if (is_sound("resolver")) open_providers();
+    if (config_.store.kind != "none" && is_sound("store")) read_store();
     if (!faults_.empty()) {
       sort(faults_);
-      return {nullptr, std::move(faults_)};
+      return {nullptr, std::move(faults_), std::move(notes_)};
     }
     apply_settings();
-    return {std::move(world_), {}};
+    return {std::move(world_), {}, std::move(notes_)};
   }
 
  private:
@@ -39,6 +40,32 @@ class Builder {
         found == config_.positions.end() ? config::Config::Position{} : found->second;
     faults_.push_back({config_.file.empty() ? "config" : config_.file.string(), position.line, position.col,
                        std::move(key), std::move(message)});
+  }
+
+  // Has that section of the config no fault of its own? What it says can be used then.
+  bool is_sound(std::string_view section) const {
+    return std::none_of(faults_.begin(), faults_.begin() + static_cast<std::ptrdiff_t>(config_faults_),
+                        [&](const Fault& known) { return known.key.empty() || known.key.starts_with(section); });
+  }
+
+  void check_listeners() {
+    const config::Listen& listen = config_.listen;
+    if (listen.redirect.empty() && listen.verify.empty() && listen.admin.empty())
+      fault("listen", "listen", "no listener is configured");
+    if (!listen.redirect.empty() && config_.store.kind == "none")
+      fault("listen.redirect", "listen.redirect", "needs a store, and store.kind is \"none\"");
+  }
+
+  bool needs_keys() const {
+    return !options_.serving || !config_.listen.redirect.empty() || !config_.listen.verify.empty();
+  }
+
+  // Outside the service there are no credentials; a check by hand can only say that it did not see this one.
+  bool set_aside(const config::SigningKey& key) {
+    if (!options_.credentials_may_lack || !key.secret_file.starts_with("credential:")) return false;
+    if (!io::environment("CREDENTIALS_DIRECTORY").empty()) return false;
+    notes_.push_back(fmt::format("signing.keys: {} is not checked: CREDENTIALS_DIRECTORY is not set", key.secret_file));
+    return true;
   }
 
   void read_proxies() {
@@ -52,6 +79,7 @@ class Builder {
     std::vector<sign::Key> keys;
     for (std::size_t i = 0; i < config_.signing.keys.size(); ++i) {
       const config::SigningKey& key = config_.signing.keys[i];
+      if (set_aside(key)) continue;
       const auto path = io::secret_path(key.secret_file, config_.dir);
       auto secret = path ? io::read_secret(*path) : tl::unexpected(path.error());
       if (!secret) {
@@ -62,7 +90,7 @@ class Builder {
       keys.push_back({key.id, HmacKey(*secret)});
       wipe(*secret);
     }
-    if (keys.empty() && config_.signing.keys.empty())
+    if (config_.signing.keys.empty() && needs_keys())
       fault("signing.keys", "signing.keys", "at least one key is needed");
     else if (!keys.empty())
       world_->snapshot.keys = std::make_shared<const sign::Keyring>(std::move(keys), config_.signing.active);
@@ -79,10 +107,17 @@ class Builder {
         if (maxmind)
           providers.push_back(std::move(*maxmind));
         else
-          fault("resolver.maxmind.files", "resolver.maxmind.files", maxmind.error());
+          tell_unusable(files);
       }
     }
     world_->snapshot.resolver = std::make_shared<const resolve::Resolver>(std::move(providers));
+  }
+
+  // Each of them is named, not only the first.
+  void tell_unusable(const std::vector<std::filesystem::path>& files) {
+    for (std::size_t i = 0; i < files.size(); ++i)
+      if (const auto alone = io::MaxMind::open({files[i]}, config_.resolver.language); !alone)
+        fault(fmt::format("resolver.maxmind.files[{}]", i), "resolver.maxmind.files", alone.error());
   }
 
   void read_store() {
@@ -93,11 +128,8 @@ class Builder {
     }
     place::Rows rows = std::move(read.data.topology);
     for (place::Node& node : rows.nodes) {
-      const auto in = [&](const std::vector<std::string>& ids) {
-        return std::find(ids.begin(), ids.end(), node.id) != ids.end();
-      };
-      if (in(options_.drain)) node.admin = place::Admin::drain;
-      if (in(options_.down)) node.admin = place::Admin::offline;
+      const bool down = std::find(options_.down.begin(), options_.down.end(), node.id) != options_.down.end();
+      if (down) node.admin = place::Admin::offline;
     }
     auto topology = std::make_shared<const place::Topology>(std::move(rows), config_.balance.nearest);
     world_->has_topology = true;
@@ -127,25 +159,49 @@ class Builder {
   const config::Config& config_;
   const Options& options_;
   std::shared_ptr<World> world_ = std::make_shared<World>();
+  std::size_t config_faults_;  // the first of them
   Faults faults_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace
 
-Built build(const config::Config& config, const Options& options) { return Builder(config, options).run(); }
+namespace {
+
+// A file that is written every second must not fill the log.
+Faults shortened(Faults faults) {
+  constexpr std::size_t kTold = 5;
+  if (faults.size() <= kTold) return faults;
+  Fault more{faults.front().file, 0, 0, "", fmt::format("and {} faults more", faults.size() - kTold)};
+  faults.resize(kTold);
+  faults.push_back(std::move(more));
+  return faults;
+}
+
+}  // namespace
+
+Built build(const config::Config& config, const Options& options) { return Builder(config, {}, options).run(); }
+
+Built build(const config::Read& read, const Options& options) {
+  return Builder(read.config, read.faults, options).run();
+}
 
 Faults refresh_states(const World& world) {
   if (!world.has_topology) return {};
   const std::filesystem::path file = world.config.path(world.config.store.dir) / "states.toml";
+  // The stamp is taken before the file is read: a write in between is seen the next time.
   std::error_code gone;
   const auto changed = std::filesystem::last_write_time(file, gone);
   const std::optional stamp = gone ? std::nullopt : std::optional(changed);
-  if (stamp == world.states_stamp) return {};
+  const bool settled = !stamp || std::filesystem::file_time_type::clock::now() - *stamp > std::chrono::seconds(1);
+  if (stamp == world.states_stamp && world.states_settled) return {};
+  const bool told = stamp == world.states_stamp;
   world.states_stamp = stamp;
+  world.states_settled = settled;  // a file this young may change again within the same tick of its clock
   io::ReadStates read = io::read_states(file, world.snapshot.topology->rows().nodes);
-  if (read.faults.empty())
+  if (read.readable)
     world.states.publish(std::make_shared<const balance::States>(*world.snapshot.topology, read.reports));
-  return read.faults;
+  return told ? Faults{} : shortened(std::move(read.faults));
 }
 
 }  // namespace geo::compose

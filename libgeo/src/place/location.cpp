@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -13,6 +14,11 @@ double distance_km(const Coordinates& a, const Coordinates& b) {
   const double h = half_latitude * half_latitude +
                    std::cos(a.latitude * kRadians) * std::cos(b.latitude * kRadians) * half_longitude * half_longitude;
   return 2 * kRadiusKm * std::asin(std::sqrt(std::min(1.0, h)));
+}
+
+bool is_region_iso(std::string_view text) {
+  return !text.empty() && text.size() <= 3 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
 }
 
 std::optional<Forbid> parse_forbid(std::string_view text) {

@@ -19,7 +19,7 @@ void append_json(std::string& out, const Request& request, const Snapshot& snaps
   json.field("format", name_of(request.format));
   json.field("expires_at", rfc3339(at_s(decision.expires_at_s)));
   json.key("alternates").open('[');
-  for (const std::string& location : decision.alternate_locations) json.text(location);
+  for (std::size_t i = 0; i < decision.alternates_found; ++i) json.text(decision.alternate_locations[i]);
   json.close(']').close('}');
 }
 

@@ -216,11 +216,12 @@ class Journey {
     decision_.expires_at_s =
         std::chrono::floor<std::chrono::seconds>(request_.now).time_since_epoch().count() + on_.options.ttl.count();
     append_url(decision_.location, decision_.choice.node);
-    decision_.alternate_locations.resize(decision_.alternates_found);
-    for (std::size_t i = 0; i < decision_.alternates_found; ++i) {
-      decision_.alternate_locations[i].clear();
-      append_url(decision_.alternate_locations[i], decision_.alternates[i].node);
+    if (decision_.location.size() > kLocationMax) {
+      decision_.location.clear();
+      return refuse({ErrorCode::bad_request, "the parameters make a URL that is too long"});
     }
+    for (std::size_t i = 0; i < decision_.alternates_found; ++i)
+      append_url(decision_.alternate_locations[i], decision_.alternates[i].node);
     if (t != nullptr) {
       Json json(t->result);
       json.open('{')
@@ -280,7 +281,7 @@ void Decision::clear() {
   denial.reset();
   location.clear();
   expires_at_s = 0;
-  alternate_locations.clear();
+  for (std::string& alternate : alternate_locations) alternate.clear();
   located_by = {};
   degraded = located_cached = false;
   choice = {};
@@ -294,7 +295,10 @@ bool decide(const Request& request, const Snapshot& snapshot, const balance::Sta
             const Clock& clock, Decision& decision, Trace* trace) {
   decision.clear();
   if (trace != nullptr) *trace = Trace{request.place ? std::nullopt : std::optional(request.client_ip), {}, {}};
-  return Journey(request, snapshot, states, wait, clock, decision, trace).walk() != Outcome::would_block;
+  if (Journey(request, snapshot, states, wait, clock, decision, trace).walk() != Outcome::would_block) return true;
+  // whoever may wait gets an answer: a port that has none by now has used the time up
+  if (wait.allowed()) decision.denial = Denial{ErrorCode::deadline_exceeded, "the request's deadline ended first"};
+  return wait.allowed();
 }
 
 }  // namespace geo::redirect

@@ -32,17 +32,26 @@ std::optional<std::string_view> decoded(std::string_view text, Request& request)
 
 // Does the Accept header name application/json with a weight above 0?
 bool accepts_json(std::string_view accept) {
-  if (accept.find("json") == std::string_view::npos && accept.find("JSON") == std::string_view::npos) return false;
+  if (accept.empty()) return false;
   for (const std::string_view range : split(accept, ',')) {
     const std::vector<std::string_view> parts = split(range, ';');
     if (!iequals(trim(parts.front()), "application/json")) continue;
     const bool refused = std::any_of(parts.begin() + 1, parts.end(), [](std::string_view parameter) {
       parameter = trim(parameter);
-      return parameter.starts_with("q=0") && parameter.find_first_not_of("0.", 2) == std::string_view::npos;
+      return iequals(parameter.substr(0, 3), "q=0") && parameter.find_first_not_of("0.", 2) == std::string_view::npos;
     });
     if (!refused) return true;
   }
   return false;
+}
+
+Result<void> parse_exclude(std::string_view list, Request& request) {
+  for (const std::string_view id : split(list, ',')) {
+    if (!is_id(id)) return bad("exclude", fmt::format("a node id is {}", kIdForm));
+    if (request.excluded == kExcludeMax) return bad("exclude", fmt::format("at most {} nodes", kExcludeMax));
+    request.exclude_ids[request.excluded++] = id;
+  }
+  return {};
 }
 
 class Parser {
@@ -161,15 +170,6 @@ bool is_path(std::string_view path) {
 
 Result<void> parse_request(const RawRequest& raw, std::span<const std::string> pass_through, Request& request) {
   return Parser(raw, pass_through, request).run();
-}
-
-Result<void> parse_exclude(std::string_view list, Request& request) {
-  for (const std::string_view id : split(list, ',')) {
-    if (!is_id(id)) return bad("exclude", fmt::format("a node id is {}", kIdForm));
-    if (request.excluded == kExcludeMax) return bad("exclude", fmt::format("at most {} nodes", kExcludeMax));
-    request.exclude_ids[request.excluded++] = id;
-  }
-  return {};
 }
 
 }  // namespace geo::redirect

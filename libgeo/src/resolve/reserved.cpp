@@ -10,7 +10,7 @@ struct Block {
 
 // IANA IPv4 and IPv6 Special-Purpose Address Registries (last updated 2025-10-09), column "Globally Reachable", and
 // multicast (224.0.0.0/4, ff00::/8). A more exact block that is reachable stands out of one that is not.
-// "N/A" (6to4, Teredo, ORCHID and the 6to4 relay anycast) is looked up as it stands.
+// "N/A" is looked up as it stands for 6to4 with its relay anycast and Teredo, and reserved for the deprecated ORCHID.
 constexpr Block kBlocks[] = {
     {"0.0.0.0/8", true},      {"10.0.0.0/8", true},      {"100.64.0.0/10", true},  {"127.0.0.0/8", true},
     {"169.254.0.0/16", true}, {"172.16.0.0/12", true},   {"192.0.0.0/24", true},   {"192.0.0.9/32", false},
@@ -21,7 +21,7 @@ constexpr Block kBlocks[] = {
     {"::/128", true},         {"::1/128", true},         {"64:ff9b:1::/48", true}, {"100::/64", true},
     {"100:0:0:1::/64", true}, {"2001::/23", true},       {"2001::/32", false},     {"2001:1::1/128", false},
     {"2001:1::2/128", false}, {"2001:1::3/128", false},  {"2001:3::/32", false},   {"2001:4:112::/48", false},
-    {"2001:10::/28", false},  {"2001:20::/28", false},   {"2001:30::/28", false},  {"2001:db8::/32", true},
+    {"2001:10::/28", true},   {"2001:20::/28", false},   {"2001:30::/28", false},  {"2001:db8::/32", true},
     {"3fff::/20", true},      {"5f00::/16", true},       {"fc00::/7", true},       {"fe80::/10", true},
     {"ff00::/8", true},
 };

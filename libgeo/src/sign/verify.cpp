@@ -6,11 +6,13 @@
 namespace geo::sign {
 namespace {
 
+constexpr std::uint64_t kExpiryMax = 253402300799;  // 9999-12-31T23:59:59Z
+
 // What a signed target says of itself. Nothing is decoded: the signature is over the bytes as they are.
 struct Claims {
   std::string_view signed_part;  // up to but without "&sig="
-  std::string_view key_id;
-  std::string_view client_ip;  // still encoded; empty: not bound
+  std::string_view key_id;       // still encoded
+  std::string_view client_ip;    // still encoded; empty: not bound
   bool bound = false;
   std::uint64_t expires_at_s = 0;
   Digest signature{};
@@ -21,7 +23,7 @@ std::optional<Claims> read_claims(std::string_view target) {
   constexpr std::string_view kSig = "&sig=";
   if (target.empty() || target.front() != '/') return std::nullopt;
   for (const char c : target)
-    if (c <= 0x20 || c == 0x7f) return std::nullopt;
+    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) return std::nullopt;
   const std::size_t query_at = target.find('?');
   const std::size_t sig_at = target.rfind(kSig);
   if (query_at == std::string_view::npos || sig_at == std::string_view::npos || sig_at < query_at) return std::nullopt;
@@ -43,7 +45,7 @@ std::optional<Claims> read_claims(std::string_view target) {
     if (name == "sig") return std::nullopt;
     if (name == "exp") {
       const auto seconds = parse_digits(value);
-      if (++expiries > 1 || !seconds || *seconds > static_cast<std::uint64_t>(INT64_MAX / 1000000)) return std::nullopt;
+      if (++expiries > 1 || !seconds || *seconds > kExpiryMax) return std::nullopt;
       claims.expires_at_s = *seconds;
     } else if (name == "kid") {
       if (++key_ids > 1 || value.empty()) return std::nullopt;
@@ -56,6 +58,15 @@ std::optional<Claims> read_claims(std::string_view target) {
   }
   if (expiries != 1 || key_ids != 1) return std::nullopt;
   return claims;
+}
+
+// The key whose id stands in URLs like this; written in any other way it is nobody's.
+const Key* find_encoded(const Keyring& keys, std::string_view text) {
+  const auto id = percent_decoded(text);
+  if (!id) return nullptr;
+  std::string again;
+  append_percent_encoded(again, *id);
+  return again == text ? keys.find(*id) : nullptr;
 }
 
 bool ends_with_default_port(std::string_view host) { return host.ends_with(":443") || host.ends_with(":80"); }
@@ -82,7 +93,7 @@ Reason verify(const Presented& presented, const Keyring& keys, std::chrono::seco
     if (!candidate.empty() && is_node_host && is_node_host(candidate)) known = true;
   if (host.empty() || !known) return Reason::wrong_host;
 
-  const Key* key = keys.find(claims->key_id);
+  const Key* key = find_encoded(keys, claims->key_id);
   if (key == nullptr) return Reason::unknown_key;
   bool good = false;
   for (const std::string_view candidate : hosts)

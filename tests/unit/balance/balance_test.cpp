@@ -226,6 +226,20 @@ TEST(Select, NeverServesAcrossAForbiddenBorder) {
   EXPECT_EQ(world.ask(world.query("ru-spb")), "-");
 }
 
+TEST(Select, TheClientsOwnGroupForbidsItsFallbacksToo) {
+  place::Rows rows = scene::small_map();
+  rows.groups[0].forbid = {{"RU", "US"}};
+  rows.nodes[0].admin = rows.nodes[1].admin = place::Admin::offline;
+  rows.nodes[2].country = "US";
+  const World world(rows);
+  Query q = world.query("ru-msk");
+  q.client_country = "RU";
+  EXPECT_EQ(world.reasons(q).at("spb-1"), "forbidden");
+  EXPECT_EQ(world.ask(q), "-");
+  q.client_country = "FI";
+  EXPECT_EQ(world.ask(q), "spb-1");
+}
+
 TEST(Select, GivesTheFirstTrueReason) {
   place::Rows rows;
   rows.groups = {group("g")};

@@ -87,6 +87,14 @@ TEST(PrefixMap, LongestPrefixWins) {
   EXPECT_EQ(PrefixMap().find(ip("::1")), std::nullopt);
 }
 
+TEST(PrefixMap, AnIpv6NetworkBesideTheMappedOnesEndsWhereItEnds) {
+  const PrefixMap map({{*Cidr::parse("::fffe:0:0/96"), 1}, {*Cidr::parse("::/80"), 2}});
+  EXPECT_EQ(map.find(ip("::fffe:1:2")), 1U);
+  EXPECT_EQ(map.find(ip("::1:0:0:0")), std::nullopt);
+  EXPECT_EQ(map.find(ip("2a02:6b8::1")), std::nullopt);
+  EXPECT_EQ(map.find(ip("0.0.0.0")), std::nullopt);
+}
+
 TEST(PrefixMap, AgreesWithATryOfEveryNetwork) {
   std::mt19937_64 dice(7);
   for (int world = 0; world < 40; ++world) {

@@ -73,6 +73,28 @@ TEST(Hex, ReadsBothCases) {
   EXPECT_FALSE(from_hex("0g"));
 }
 
+TEST(Utf8At, ReadsEveryLengthToItsBounds) {
+  const std::pair<std::string_view, char32_t> good[] = {{std::string_view("\0", 1), 0},
+                                                        {"\x7f", 0x7F},
+                                                        {"\xC2\x80", 0x80},
+                                                        {"\xDF\xBF", 0x7FF},
+                                                        {"\xE0\xA0\x80", 0x800},
+                                                        {"\xED\x9F\xBF", 0xD7FF},
+                                                        {"\xEE\x80\x80", 0xE000},
+                                                        {"\xEF\xBF\xBF", 0xFFFF},
+                                                        {"\xF0\x90\x80\x80", 0x10000},
+                                                        {"\xF4\x8F\xBF\xBF", 0x10FFFF}};
+  for (const auto& [bytes, code] : good) {
+    const std::string within = "a" + std::string(bytes) + "b";
+    EXPECT_EQ(utf8_at(within, 1).code, code);
+    EXPECT_EQ(utf8_at(within, 1).size, bytes.size())
+        << hex(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  }
+  for (const std::string_view bad : {"\x80", "\xBF", "\xC1\xBF", "\xC2", "\xC2\xC0", "\xE0\x9F\xBF", "\xED\xA0\x80",
+                                     "\xE2\x82", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF"})
+    EXPECT_EQ(utf8_at(bad, 0).size, 0U) << hex(reinterpret_cast<const std::uint8_t*>(bad.data()), bad.size());
+}
+
 TEST(JsonText, IsAlwaysValid) {
   const auto quoted = [](std::string_view text) {
     std::string out;

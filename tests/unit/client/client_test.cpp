@@ -48,6 +48,24 @@ TEST(ClientAddress, TheLastGoodOneWhereTheWalkEnds) {
     EXPECT_EQ(from("127.0.0.1", bad, ""), "127.0.0.1") << bad;
 }
 
+TEST(ClientAddress, AnOpenQuoteOfTheClientsSwallowsNothingOfTheProxies) {
+  EXPECT_EQ(from("127.0.0.1", "for=8.8.8.8;x=\", for=203.0.113.9", ""), "203.0.113.9");
+  EXPECT_EQ(from("127.0.0.1", "for=\", for=203.0.113.9", ""), "203.0.113.9");
+  EXPECT_EQ(from("127.0.0.1", "for=8.8.8.8;x=\"\\, for=203.0.113.9", ""), "203.0.113.9");
+  EXPECT_EQ(from("127.0.0.1", "for=8.8.8.8;x=\", for=10.1.1.1", ""), "10.1.1.1");  // what is left of it is no element
+  EXPECT_EQ(from("127.0.0.1", "for=8.8.8.8;x=\"a\", for=10.1.1.1", ""), "8.8.8.8");
+  EXPECT_EQ(from("127.0.0.1", "for=8.8.8.8;x=\"a, b; c\", for=10.1.1.1", ""), "8.8.8.8");
+}
+
+TEST(ClientAddress, ALongListCostsNoMoreThanItsLength) {
+  std::string list;
+  while (list.size() < 4000000) list += "10.1.1.1,";
+  EXPECT_EQ(from("127.0.0.1", "", list + "10.2.2.2"), "10.1.1.1");  // hours if each element walked the whole list
+  std::string forwarded;
+  while (forwarded.size() < 4000000) forwarded += "for=10.1.1.1,";
+  EXPECT_EQ(from("127.0.0.1", forwarded + "for=10.2.2.2", ""), "10.1.1.1");
+}
+
 TEST(ClientAddress, MappedIpv6IsIpv4) { EXPECT_EQ(from("::ffff:127.0.0.1", "", "::ffff:203.0.113.7"), "203.0.113.7"); }
 
 TEST(RequestId, HasItsAlphabet) {

@@ -59,14 +59,57 @@ TEST_F(Compose, FindsEveryFaultInOneRun) {
   EXPECT_EQ(all.find("zz"), std::string::npos) << "a secret's bytes are told";
 }
 
+TEST_F(Compose, AFaultOfTheConfigHidesNoOther) {
+  write("data/topology.toml", "[[nodes]]\nid = \"n1\"\nhost = \"n1.example\"\ngroup = \"nowhere\"\n");
+  config.resolver.maxmind.files = {"a.mmdb", "b.mmdb"};
+  const auto count = [&](std::string key) {
+    return build(config::Read{config, {{"geod.toml", 3, 1, std::move(key), "wrong"}}}).faults.size();
+  };
+  EXPECT_EQ(count("http.threads"), 4U);  // itself, the node's group, two databases
+  EXPECT_EQ(count("store.dir"), 3U);     // whatever the data is, it may be other data
+  EXPECT_EQ(count("resolver.language"), 2U);
+  EXPECT_EQ(count(""), 1U);  // broken as a whole
+}
+
 TEST_F(Compose, NeedsAKeyUnlessToldOtherwise) {
   config.signing.keys.clear();
   EXPECT_EQ(faults(), "geod.toml: signing.keys: at least one key is needed\n");
   Options options;
-  options.without_signing = true;
+  options.signing = false;
   const Built built = build(config, options);
   ASSERT_TRUE(built.world);
   EXPECT_EQ(built.world->snapshot.options.upto, redirect::Upto::inspect);
+}
+
+TEST_F(Compose, ServesOnlyWhatEachListenerHasWhatItNeedsFor) {
+  Options serving;
+  serving.serving = true;
+  EXPECT_EQ(faults(serving), "");
+  config.signing.keys.clear();
+  EXPECT_EQ(faults(serving), "geod.toml: signing.keys: at least one key is needed\n");
+  config.listen.redirect.clear();
+  EXPECT_EQ(faults(serving), "");  // admin alone needs none
+  config.listen.verify = "127.0.0.1:0";
+  EXPECT_EQ(faults(serving), "geod.toml: signing.keys: at least one key is needed\n");
+  config.listen.verify.clear();
+  config.listen.admin.clear();
+  EXPECT_EQ(faults(serving), "geod.toml: listen: no listener is configured\n");
+  config.listen.redirect = "127.0.0.1:0";
+  config.signing.keys = {{"k1", "k1.hex"}};
+  config.store.kind = "none";
+  EXPECT_EQ(faults(serving), "geod.toml: listen.redirect: needs a store, and store.kind is \"none\"\n");
+}
+
+TEST_F(Compose, NotesACredentialThatItCannotSeeWhereItIsOnlyChecked) {
+  config.signing.keys = {{"k0", "credential:signing"}, {"k1", "missing.hex"}};
+  config.positions["signing.keys[1].secret_file"] = {7, 11};
+  Options options;
+  options.credentials_may_lack = true;
+  const Built built = build(config, options);
+  EXPECT_EQ(built.notes, std::vector<std::string>{
+                             "signing.keys: credential:signing is not checked: CREDENTIALS_DIRECTORY is not set"});
+  ASSERT_EQ(built.faults.size(), 1U);
+  EXPECT_EQ(built.faults[0].line, 7U);  // the place of the key that is wrong, not of the one set aside
 }
 
 TEST_F(Compose, WithoutAStoreThereAreKeysAlone) {
@@ -80,12 +123,11 @@ TEST_F(Compose, WithoutAStoreThereAreKeysAlone) {
 TEST_F(Compose, AWhatIfActsAsAdminState) {
   Options options;
   options.down = {"n1"};
-  options.drain = {"n2"};
   const Built built = build(config, options);
   ASSERT_TRUE(built.world);
   const place::Topology& topology = *built.world->snapshot.topology;
   EXPECT_EQ(topology.node(topology.find_node("n1")).admin, place::Admin::offline);
-  EXPECT_EQ(topology.node(topology.find_node("n2")).admin, place::Admin::drain);
+  EXPECT_EQ(topology.node(topology.find_node("n2")).admin, place::Admin::online);
 }
 
 TEST_F(Compose, TakesNewStatesUpAndKeepsTheOldOnesWhenTheyAreBroken) {
@@ -104,9 +146,16 @@ TEST_F(Compose, TakesNewStatesUpAndKeepsTheOldOnesWhenTheyAreBroken) {
   EXPECT_TRUE(states("[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nonline = false\n").empty());
   ASSERT_NE(seen(), nullptr);
   EXPECT_FALSE(seen()->online);
-  EXPECT_EQ(states("[[node_states]]\nid = \"n1\"\n").size(), 1U);
+  EXPECT_EQ(states("[[node_states]\n").size(), 1U);
   ASSERT_NE(seen(), nullptr);
   EXPECT_TRUE(refresh_states(*built.world).empty());  // told once
+  // a node that this geod does not know yet takes nothing from those it knows
+  EXPECT_EQ(states("[[node_states]]\nid = \"new\"\nseen_at = 2026-01-01T00:00:00Z\n"
+                   "[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-02T00:00:00Z\n")
+                .size(),
+            1U);
+  ASSERT_NE(seen(), nullptr);
+  EXPECT_TRUE(seen()->online);
   std::filesystem::remove(dir / "data/states.toml");
   EXPECT_TRUE(refresh_states(*built.world).empty());
   EXPECT_EQ(seen(), nullptr);

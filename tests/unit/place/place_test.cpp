@@ -16,6 +16,11 @@ Location at(std::string country, std::string iso = {}, std::string region = {}, 
   return {std::move(country), std::move(iso), std::move(region), std::move(city), coordinates};
 }
 
+TEST(RegionIso, IsUpToThreeCapitalsOrDigits) {
+  for (const char* iso : {"MOW", "A", "77", "1Z9"}) EXPECT_TRUE(is_region_iso(iso)) << iso;
+  for (const char* name : {"", "MOWA", "Mow", "M-W", "Ю"}) EXPECT_FALSE(is_region_iso(name)) << name;
+}
+
 struct Map {
   explicit Map(Rows rows, bool nearest = true) : topology(std::move(rows), nearest) {}
   // "group by how"

@@ -133,6 +133,16 @@ TEST(Pipeline, NeverWaitsInTheLoopAndTheSecondRunAnswers) {
   EXPECT_TRUE(slow_resolver.decision.location.starts_with("https://spb-1."));  // nearest
 }
 
+TEST(Pipeline, APortWithoutAnAnswerAtTheDeadlineIsToldAsThat) {
+  struct Silent final : auth::Authorizer {
+    Polled<auth::Right> authorize(const auth::Query&, WallTime, Wait) const override { return std::nullopt; }
+  };
+  World world;
+  world.snapshot.authorizer = std::make_shared<Silent>();
+  EXPECT_EQ(world.run(Wait::until(MonotonicTime{} + std::chrono::seconds(1))), "deadline_exceeded");
+  EXPECT_EQ(world.run(Wait::never()), "would block");
+}
+
 TEST(Pipeline, AStoreThatIsAwayIsNoRefusalOfTheClient) {
   World world;
   world.store->down = true;
@@ -149,6 +159,15 @@ TEST(Pipeline, TheUrlKeepsTheTokenOrDropsItAndBindsTheClient) {
   EXPECT_NE(world.decision.location.find("?server=100-abcdef&camera=0&lang=ru&cip=10.1.2.3&exp="), std::string::npos);
 }
 
+TEST(Pipeline, AUrlThatIsTooLongIsRefusedNotCutOff) {
+  World world;
+  const std::string slashes(4096, '/');
+  const sign::Parameter passed{"lang", slashes};
+  world.request.passed = {passed};
+  EXPECT_EQ(world.run(), "bad_request");
+  EXPECT_EQ(world.decision.location, "");
+}
+
 TEST(Pipeline, ThePlaceStandsInForTheAddress) {
   World world;
   world.request.place = place::Location{"RU", {}, {}, {}, {{59.9, 30.3}}};
@@ -160,7 +179,7 @@ TEST(Pipeline, JsonHasAlternatesEachSigned) {
   World world;
   world.request.wants_json = true;
   EXPECT_EQ(world.run(), "redirect");
-  ASSERT_EQ(world.decision.alternate_locations.size(), 2U);
+  ASSERT_EQ(world.decision.alternates_found, 2U);
   EXPECT_TRUE(world.decision.alternate_locations[1].starts_with("https://spb-1."));
   for (const std::string& location : world.decision.alternate_locations)
     EXPECT_NE(location.find("&sig="), std::string::npos);

@@ -114,6 +114,8 @@ TEST(Request, WantsJsonByParameterOrAccept) {
   EXPECT_TRUE(wants("&redirect=0", ""));
   EXPECT_TRUE(wants("", "text/html, application/json;q=0.5"));
   EXPECT_TRUE(wants("", "Application/JSON"));
+  EXPECT_TRUE(wants("", "Application/Json"));
+  EXPECT_FALSE(wants("", "application/json;Q=0"));
   EXPECT_FALSE(wants("", "application/json;q=0"));
   EXPECT_FALSE(wants("", "application/json; q=0.000"));
   EXPECT_FALSE(wants("", "application/jsonp"));

@@ -119,6 +119,25 @@ TEST(Verify, SeveralKeysVerifyWhileOneSigns) {
   EXPECT_EQ(check(host, foreign), Reason::bad_signature);
 }
 
+TEST(Verify, AKeyMayHaveAnyIdThatAKeyMayHave) {
+  std::vector<Key> list;
+  list.push_back(scene::key("2027:01"));
+  const Keyring keys(std::move(list), "2027:01");
+  const auto [host, target] = parts(signed_url(first_vector(), keys));
+  EXPECT_NE(target.find("kid=2027%3A01&sig="), std::string::npos);
+  EXPECT_EQ(verify({target, host, {}, kExp}, keys, {}, {}), Reason::ok);
+}
+
+TEST(Verify, TheLastSecondOfTimeIsNotOverflowed) {
+  Url url = first_vector();
+  url.expires_at_s = 253402300799;
+  const auto [host, target] = parts(signed_url(url, keyring()));
+  EXPECT_EQ(check(host, target, kExp, {}, std::chrono::seconds(3600)), Reason::ok);
+  url.expires_at_s = 253402300800;
+  const auto [other_host, beyond] = parts(signed_url(url, keyring()));
+  EXPECT_EQ(check(other_host, beyond), Reason::malformed);
+}
+
 TEST(Verify, BindsTheClientsAddress) {
   Url url = first_vector();
   url.client_ip = *Ip::parse("2001:db8::7");
@@ -190,7 +209,7 @@ Reason expected(const std::string& original, const std::string& target) {
   if (exp.empty() || exp.size() > 18 ||
       !std::all_of(exp.begin(), exp.end(), [](char c) { return c >= '0' && c <= '9'; }) || kid.empty())
     return Reason::malformed;
-  if (std::stoull(exp) > 9223372036854ULL) return Reason::malformed;
+  if (std::stoull(exp) > 253402300799ULL) return Reason::malformed;
   return kid == "k1" || kid == "k2" ? Reason::bad_signature : Reason::unknown_key;
 }
 

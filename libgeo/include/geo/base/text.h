@@ -32,6 +32,14 @@ GEO_EXPORT void append_base64url(std::string& out, const std::uint8_t* bytes, st
 // Writes exactly `size` bytes; false unless `text` is the one canonical form of that many bytes.
 GEO_EXPORT bool base64url_decoded(std::string_view text, std::uint8_t* out, std::size_t size);
 
+// A character of UTF-8 (Unicode 15, table 3-7); size 0: the bytes there are none.
+struct Utf8 {
+  char32_t code = 0;
+  std::size_t size = 0;
+};
+// `at` < text.size().
+GEO_EXPORT Utf8 utf8_at(std::string_view text, std::size_t at);
+
 GEO_EXPORT std::string hex(const std::uint8_t* bytes, std::size_t size);
 GEO_EXPORT std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
 

@@ -42,8 +42,9 @@ GEO_EXPORT ReadData read_data(const std::filesystem::path& dir);
 
 // states.toml alone (missing: no reports). `nodes`: the topology's, a report for any other is a fault.
 struct ReadStates {
-  std::vector<balance::Report> reports;
+  std::vector<balance::Report> reports;  // those that could be read
   Faults faults;
+  bool readable = false;  // false: the file as a whole could not be read
 };
 GEO_EXPORT ReadStates read_states(const std::filesystem::path& file, const std::vector<place::Node>& nodes);
 

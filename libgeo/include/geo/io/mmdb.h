@@ -12,7 +12,7 @@
 
 namespace geo::io {
 
-// What `geoctl geodata` and /status.json tell of a file.
+// What a file says of itself.
 struct MmdbInfo {
   std::string path, type;
   std::uint64_t build_epoch_s = 0;  // Unix seconds

@@ -9,7 +9,7 @@ bool read_report(Row& row, balance::Report& report) {
   assign(row.boolean("online"), report.online);
   report.sessions = row.integer("sessions", 0, INT64_MAX);
   report.load = row.number("load", 0, 1e6);
-  return !report.id.empty();
+  return !report.id.empty() && report.seen_at != WallTime{};
 }
 
 }  // namespace
@@ -25,6 +25,7 @@ ReadStates read_states(const std::filesystem::path& file, const std::vector<plac
   read_node_states(document, read.reports);
   for (const RowFault& fault : check_node_states(read.reports, nodes, true)) document.fault(fault);
   sort(read.faults);
+  read.readable = document.readable();
   return read;
 }
 

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "geo/balance.h"
 #include "geo/base/text.h"
 #include "io/file/tables.h"
@@ -17,12 +15,6 @@ std::vector<place::Forbid> forbid_of(Row& row) {
   for (const std::string& text : row.texts("forbid", rules::forbid()).value_or(std::vector<std::string>{}))
     if (const auto forbid = place::parse_forbid(text)) list.push_back(*forbid);
   return list;
-}
-
-// 1-3 of A-Z 0-9: the part of an ISO 3166-2 code after the country.
-bool is_region_iso(std::string_view text) {
-  return !text.empty() && text.size() <= 3 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
 }
 
 const TextRule& id_or_empty() {
@@ -83,7 +75,7 @@ bool read_network(Row& row, place::Network& network) {
   place::Location& location = network.location;
   assign(row.text("country", country_or_empty()), location.country_code);
   if (auto region = row.text("region", rules::free_text()))
-    (is_region_iso(*region) ? location.region_iso : location.region) = std::move(*region);
+    (place::is_region_iso(*region) ? location.region_iso : location.region) = std::move(*region);
   assign(row.text("city", rules::free_text()), location.city);
   location.coordinates = row.coordinates("coordinates");
   if (row.ok() && network.group.empty() && location.empty())

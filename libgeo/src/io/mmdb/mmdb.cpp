@@ -101,7 +101,7 @@ struct Layout {
 };
 
 // For messages: what a file says of itself is not trusted on a terminal.
-std::string in_quotes(std::string_view text) {
+std::string shown_type(std::string_view text) {
   std::string out = "\"";
   for (const char c : text.substr(0, 64)) out += c >= ' ' && c <= '~' && c != '"' ? c : '?';
   return out + '"';
@@ -131,7 +131,7 @@ Outcome<Layout> check_metadata(const std::uint8_t* bytes, std::uint64_t size) {
   const std::string type = mmdb::find_text(metadata, 0, kType);
   if (type.empty()) return absent("database_type");
   if (lower(type).find("city") == std::string::npos && lower(type).find("enterprise") == std::string::npos)
-    return Unexpected("is of type " + in_quotes(type) + ", not a city or enterprise database");
+    return Unexpected("is of type " + shown_type(type) + ", not a city or enterprise database");
   const auto ip_version = number("ip_version"), record_size = number("record_size"), node_count = number("node_count");
   if (!ip_version) return absent("ip_version");
   if (*ip_version != 4 && *ip_version != 6) return Unexpected("its metadata's ip_version is neither 4 nor 6");

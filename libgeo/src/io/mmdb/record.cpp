@@ -1,9 +1,10 @@
 #include "io/mmdb/record.h"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
+
+#include "geo/base/text.h"
 
 namespace geo::io::mmdb {
 namespace {
@@ -16,19 +17,9 @@ constexpr std::uint64_t kValuesPerByteMax = 64;  // over all records of a sectio
 // A piece of UTF-8 without control characters (C0, DEL, C1): names are printed on terminals and joined into keys.
 bool is_plain_text(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t k) { return i + k < text.size() ? static_cast<std::uint8_t>(text[i + k]) : 0U; };
-    const unsigned first = byte(0);
-    const std::size_t size = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (size == 0 || first > 0xf4) return false;
-    std::uint32_t code = size == 1 ? first : first & (0xffU >> (size + 1));
-    for (std::size_t k = 1; k < size; ++k) {
-      if ((byte(k) & 0xc0U) != 0x80) return false;
-      code = code << 6 | (byte(k) & 0x3fU);
-    }
-    constexpr std::array<std::uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-    if (code < kSmallest[size] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
-    if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return false;
-    i += size;
+    const Utf8 c = utf8_at(text, i);
+    if (c.size == 0 || c.code < 0x20 || (c.code >= 0x7f && c.code <= 0x9f)) return false;
+    i += c.size;
   }
   return true;
 }
@@ -85,10 +76,6 @@ std::string name_in(const MMDB_s& file, const MMDB_entry_data_s& names, const st
 
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_country_code(std::string_view text) { return text.size() == 2 && is_upper(text[0]) && is_upper(text[1]); }
-bool is_region_iso(std::string_view text) {
-  return !text.empty() && text.size() <= 3 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return is_upper(c) || (c >= '0' && c <= '9'); });
-}
 
 }  // namespace
 
@@ -252,7 +239,7 @@ place::Location location_of(const MMDB_s& file, std::uint32_t offset, const std:
   location.country_code = text(kIso, kCountryCode);
   if (!is_country_code(location.country_code)) location.country_code.clear();
   location.region_iso = find_text(file, offset, kRegionIso);
-  if (!is_region_iso(location.region_iso)) location.region_iso.clear();
+  if (!place::is_region_iso(location.region_iso)) location.region_iso.clear();
   location.region = name(kRegionNames, kState);
   location.city = name(kCityNames, kCity);
   const std::optional<double> latitude = number(kNestedLatitude, kLatitude);
