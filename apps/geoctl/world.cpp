@@ -43,9 +43,7 @@ geo::Result<void> restrict_to(const std::string& provider, geo::config::Resolver
 }  // namespace
 
 geo::config::Read read_config(const Session& session) {
-  std::vector<geo::config::Variable> environment;
-  for (geo::io::EnvironmentVariable& variable : geo::io::environment("GEO_"))
-    environment.push_back({std::move(variable.name), std::move(variable.value)});
+  const std::vector<geo::config::Variable> environment = geo::io::environment("GEO_");
   const std::string file = config_file_of(session);
   geo::config::Read read =
       file.empty() ? geo::config::read_defaults(environment) : geo::config::read_file(file, environment);

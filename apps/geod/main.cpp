@@ -55,13 +55,6 @@ void hold_standard_descriptors() {
   if (fd >= 0) ::close(fd);
 }
 
-std::vector<geo::config::Variable> environment() {
-  std::vector<geo::config::Variable> variables;
-  for (geo::io::EnvironmentVariable& each : geo::io::environment("GEO_"))
-    variables.push_back({std::move(each.name), std::move(each.value)});
-  return variables;
-}
-
 // Every connection is a descriptor; the usual soft limit of 1024 is for programs that use select(2).
 void raise_descriptor_limit(std::int64_t connections, const geod::AppLog& log) {
   rlimit limit{};
@@ -107,7 +100,7 @@ int run(int argc, char** argv) {
   Arguments arguments;
   if (const auto status = read_arguments(argc, argv, arguments)) return *status;
 
-  const geo::config::Read read = geo::config::read_file(arguments.config, environment());
+  const geo::config::Read read = geo::config::read_file(arguments.config, geo::io::environment("GEO_"));
   geo::compose::Options options;
   options.serving = true;
   geo::compose::Built built = geo::compose::build(read, options);

@@ -12,6 +12,7 @@
 
 #include "geo/base/export.h"
 #include "geo/base/fault.h"
+#include "geo/io/system.h"
 
 namespace geo::config {
 
@@ -135,10 +136,8 @@ struct Config {
   GEO_EXPORT std::filesystem::path path(std::string_view relative) const;
 };
 
-// One environment variable: GEO_SECTION_KEY and its value.
-struct Variable {
-  std::string name, value;
-};
+// GEO_SECTION_KEY and its value.
+using Variable = io::EnvironmentVariable;
 
 // Defaults, then the file, then the environment. Every fault of both is found in one run: unknown keys, wrong types,
 // values out of range, what contradicts itself. The config is filled as far as it could be read.
