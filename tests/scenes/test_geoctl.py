@@ -205,7 +205,6 @@ def test_token_hash_reads_stdin(world):
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGTSTP])
 def test_terminal_shows_what_is_typed_once_the_prompt_was_left(ending):
     leader, follower = pty.openpty()
-    process = subprocess.Popen([BIN / "geoctl", "token", "hash"], stdin=follower, stdout=follower, stderr=follower, env=environment())
 
     def shown():
         return bool(termios.tcgetattr(follower)[3] & termios.ECHO)
@@ -217,8 +216,9 @@ def test_terminal_shows_what_is_typed_once_the_prompt_was_left(ending):
             data += os.read(leader, 4096)
         return data
 
+    assert shown()
+    process = subprocess.Popen([BIN / "geoctl", "token", "hash"], stdin=follower, stdout=follower, stderr=follower, env=environment())
     try:
-        assert shown()
         wait_for(b"not shown")
         assert not shown()
         os.kill(process.pid, ending)
