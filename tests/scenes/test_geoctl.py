@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import termios
+import time
 import tomllib
 
 import pytest
@@ -217,16 +218,28 @@ def test_terminal_shows_what_is_typed_once_the_prompt_was_left(ending):
         return data
 
     assert shown()
-    process = subprocess.Popen([BIN / "geoctl", "token", "hash"], stdin=follower, stdout=follower, stderr=follower, env=environment())
+    # in a process group of its own: one that is orphaned, as in CI, cannot be stopped
+    process = subprocess.Popen([BIN / "geoctl", "token", "hash"], stdin=follower, stdout=follower, stderr=follower,
+                               env=environment(), process_group=0)
+
+    def state(flag):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            pid, status = os.waitpid(process.pid, flag | os.WNOHANG)
+            if pid:
+                return status
+            time.sleep(0.01)
+        raise AssertionError("its state did not change")
+
     try:
         wait_for(b"not shown")
         assert not shown()
         os.kill(process.pid, ending)
         if ending == signal.SIGTSTP:
-            assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+            assert os.WIFSTOPPED(state(os.WUNTRACED))
             assert shown()
             os.kill(process.pid, signal.SIGCONT)
-            assert os.WIFCONTINUED(os.waitpid(process.pid, os.WCONTINUED)[1])
+            assert os.WIFCONTINUED(state(os.WCONTINUED))
             os.write(leader, b"good\n")
             wait_for(hashlib.sha256(b"good").hexdigest().encode())
             assert process.wait(20) == 0
