@@ -39,6 +39,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;  // clang before 17 does not deduce it by itself
 
 // inner: writes a value that stands inside this one.
 template <class Inner>

@@ -5,7 +5,6 @@
 namespace geo::io {
 namespace {
 
-constexpr std::string_view kGroup = "[[groups]]\nid = \"eu\"\n";
 constexpr std::string_view kNode =
     "[[nodes]]\nid = \"n1\"\nhost = \"n1.example.com\"\ngroup = \"eu\"\n[[groups]]\nid = \"eu\"\n";
 constexpr std::string_view kUser =
