@@ -24,8 +24,8 @@
 #include "exchange.h"
 #include "fd.h"
 #include "geo/base/clock.h"
+#include "geo/io/threads.h"
 #include "handler.h"
-#include "workers.h"
 
 namespace geod {
 
@@ -34,7 +34,7 @@ struct Surroundings {
   std::string listener;  // "redirect"
   const AppLog& log;
   AccessLog* access = nullptr;  // null: not logged
-  Workers& workers;
+  geo::io::Workers& workers;
   const geo::Clock& clock;
   const std::atomic<bool>& draining;  // answers close their connections
   bool mask_client_ip = false;

@@ -50,7 +50,7 @@ tl::expected<void, std::string> Server::start_parts() {
   auto opened = AccessLog::open(config_.log.access, config_.path(config_.log.access));
   if (!opened) return tl::unexpected("log.access: " + opened.error());
   access_log_ = std::move(*opened);
-  workers_ = std::make_unique<Workers>(kWorkers, kWaitingMax);
+  workers_ = std::make_unique<geo::io::Workers>(kWorkers, kWaitingMax);
 
   const std::size_t loops = config_.http.threads > 0 ? static_cast<std::size_t>(config_.http.threads)
                                                      : std::max(1U, std::thread::hardware_concurrency());

@@ -16,9 +16,9 @@
 #include "geo/base/fault.h"
 #include "geo/compose.h"
 #include "geo/io/system.h"
+#include "geo/io/threads.h"
 #include "handlers.h"
 #include "listener.h"
-#include "workers.h"
 
 namespace geod {
 
@@ -54,7 +54,7 @@ class Server {
   std::atomic<bool> draining_{false};
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of lines that the access log dropped
   std::unique_ptr<AccessLog> access_log_;                        // null: off
-  std::unique_ptr<Workers> workers_;
+  std::unique_ptr<geo::io::Workers> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
 
   std::mutex mutex_;

@@ -151,7 +151,7 @@ class Front {
   const AppLog log_{Level::error};
   geo::io::SystemClock clock_;
   std::atomic<bool> draining_{false};
-  Workers workers_;
+  geo::io::Workers workers_;
   Listener listener_;
 };
 

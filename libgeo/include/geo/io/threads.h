@@ -1,4 +1,4 @@
-// The threads that may wait, so that the loops need not.
+// Threads that may wait, so that event loops need not.
 #pragma once
 
 #include <chrono>
@@ -9,10 +9,12 @@
 #include <thread>
 #include <vector>
 
-namespace geod {
+#include "geo/base/export.h"
+
+namespace geo::io {
 
 // Threads: submit() from any.
-class Workers {
+class GEO_EXPORT Workers {
  public:
   // Throws std::system_error where a thread cannot be started.
   Workers(std::size_t threads, std::size_t queue_max);
@@ -39,4 +41,4 @@ class Workers {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace geod
+}  // namespace geo::io

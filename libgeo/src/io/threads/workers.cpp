@@ -1,8 +1,8 @@
-#include "workers.h"
-
 #include <utility>
 
-namespace geod {
+#include "geo/io/threads.h"
+
+namespace geo::io {
 
 Workers::Workers(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
   threads_.reserve(threads);
@@ -61,4 +61,4 @@ void Workers::run() {
   }
 }
 
-}  // namespace geod
+}  // namespace geo::io

@@ -1,11 +1,11 @@
-#include "workers.h"
-
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <latch>
 
-namespace geod {
+#include "geo/io/threads.h"
+
+namespace geo::io {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -42,4 +42,4 @@ TEST(Workers, StopDoesNotWaitForeverForAJob) {
 }
 
 }  // namespace
-}  // namespace geod
+}  // namespace geo::io
