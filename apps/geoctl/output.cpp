@@ -57,12 +57,7 @@ int Output::refuse(const geo::Denial& denial, std::string_view ip) {
   const geo::ErrorRow& row = geo::row_of(denial.code);
   if (json) {
     std::string problem;
-    geo::redirect::append_problem(problem, denial, {});
-    if (!ip.empty()) {
-      std::string about;
-      geo::Json(about).text(ip);
-      problem.insert(1, fmt::format("\"ip\":{},", about));
-    }
+    geo::append_problem(problem, denial, {}, ip);
     line(problem);
   } else {
     out.flush();  // in order, where both streams go to one file
@@ -75,7 +70,7 @@ int Output::refuse(const geo::Denial& denial, std::string_view ip) {
 int Output::refuse(const geo::Faults& faults) {
   if (json) {
     std::string problem;
-    geo::redirect::append_problem(
+    geo::append_problem(
         problem,
         {geo::ErrorCode::invalid_config, fmt::format("{} fault{}", faults.size(), faults.size() == 1 ? "" : "s")}, {});
     problem.pop_back();

@@ -90,7 +90,7 @@ class Resolve {
     output_.line(fmt::format(
         "{},{},{},{},{},{},{},{},{},", ip.to_string(), csv_field(at.country_code), csv_field(at.region_iso),
         csv_field(at.region), csv_field(at.city), at.coordinates ? fmt::format("{}", at.coordinates->latitude) : "",
-        at.coordinates ? fmt::format("{}", at.coordinates->longitude) : "", located.provider, located.cached));
+        at.coordinates ? fmt::format("{}", at.coordinates->longitude) : "", located.provider, located.cached()));
   }
 
   void print_json(const geo::Ip& ip, const geo::resolve::Located& located) {
@@ -109,7 +109,7 @@ class Resolve {
         shown(at.region),
         shown(at.city),
         at.coordinates ? fmt::format("{:.4f}, {:.4f}", at.coordinates->latitude, at.coordinates->longitude) : "-",
-        std::string(located.provider) + (located.cached ? " (cached)" : "")};
+        std::string(located.provider) + (located.cached() ? " (cached)" : "")};
     if (!header_shown_) {
       table_.fit(row);
       output_.line(output_.out.bold(table_.header()));

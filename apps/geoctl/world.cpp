@@ -34,7 +34,7 @@ geo::Result<void> restrict_to(const std::string& provider, geo::config::Resolver
     return geo::deny(geo::ErrorCode::bad_request,
                      fmt::format("provider: \"{}\" is not configured; there are: {}", provider, known));
   }
-  if (provider == geo::io::MaxMind::kName && resolver.maxmind.files.empty())
+  if (provider == geo::io::kMaxMind && resolver.maxmind.files.empty())
     return geo::deny(geo::ErrorCode::bad_request, "provider: maxmind has no files, see [resolver.maxmind] files");
   resolver.providers = {provider};
   return {};

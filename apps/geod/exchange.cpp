@@ -87,7 +87,7 @@ void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allo
       exchange.out.header("Allow", allow);
       break;
   }
-  geo::redirect::append_problem(exchange.out.body, denial, exchange.in.request_id);
+  geo::append_problem(exchange.out.body, denial, exchange.in.request_id);
   exchange.entry.code = row.name;
 }
 

@@ -14,14 +14,20 @@ constexpr std::string_view kMethods = "GET, HEAD, OPTIONS";
 // What became known on the way, also when it was refused.
 void describe(const Decision& decision, const Snapshot& snapshot, Entry& entry) {
   const geo::place::Topology& topology = *snapshot.topology;
-  if (decision.located_cached) {
-    entry.located_by = "cache";
-  } else {
-    entry.located_by = decision.located_by;
+  switch (decision.located_from) {
+    case geo::resolve::From::provider:
+      entry.located_by = decision.located_by;
+      break;
+    case geo::resolve::From::cache:
+      entry.located_by = "cache";
+      break;
+    case geo::resolve::From::stale:
+      entry.located_by = "stale";
+      break;
   }
   if (!decision.degraded) entry.provider = decision.located_by;
   entry.degraded = decision.degraded;
-  entry.place_cached = decision.located_cached;
+  entry.place_cached = decision.located_from != geo::resolve::From::provider;
   if (decision.partner != geo::place::kNone) entry.partner = topology.partner(decision.partner).id;
   entry.owner = decision.owner;
   const geo::balance::Choice& choice = decision.choice;
@@ -104,6 +110,7 @@ bool RedirectHandler::answer(Exchange& exchange) {
   request.client_ip = in.client;
   request.host = in.host;
   request.now = in.at;
+  request.arrived = in.started;
   const auto parsed = geo::redirect::parse_request(raw, world->config.redirect.pass_through, request);
   note_parameters(exchange, parsed.has_value());
   if (!parsed) {

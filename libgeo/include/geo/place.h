@@ -39,6 +39,9 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
+// Appends the fields "country_code", "region_iso", "region", "city", "coordinates" to an open object.
+GEO_EXPORT void append_fields(Json& json, const Location& location);
+
 // 1-3 of A-Z 0-9, as the part of an ISO 3166-2 code after the country: "MOW". Any other text is a region's name.
 GEO_EXPORT bool is_region_iso(std::string_view text);
 
@@ -169,7 +172,10 @@ class GEO_EXPORT Topology {
   const Network* network_of(const Ip& ip) const;
   // Contract section 3: network (of the address, where there is one), city, region, country, nearest, partner's
   // default.
-  Grouped group_of(const Ip* ip, const Location& location, Index partner) const;
+  // `by_location`: what group_of_location() said of that location, where it was worked out ahead.
+  Grouped group_of(const Ip* ip, const Location& location, Index partner, const Grouped* by_location = nullptr) const;
+  // City, region, country, nearest alone.
+  Grouped group_of_location(const Location& location) const;
 
   // By node id.
   const std::vector<Index>& nodes_of(Index group) const { return nodes_of_[group]; }
@@ -187,7 +193,6 @@ class GEO_EXPORT Topology {
   };
   using Ids = std::unordered_map<std::string, Index, Hash, std::equal_to<>>;
   static Index find(const Ids& ids, std::string_view id);
-  Grouped group_of_location(const Location& location) const;
   Index nearest_group(const Coordinates& at) const;
 
   Rows rows_;

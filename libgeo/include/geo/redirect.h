@@ -50,6 +50,7 @@ struct Request {
   std::vector<sign::Parameter> passed;  // in the configured order
   bool wants_json = false;
   WallTime now;
+  MonotonicTime arrived{};  // what waits and caches are counted from
   std::optional<place::Location> place;  // a place instead of an address (geoctl --place): locate is skipped
 
   std::span<const std::string_view> exclude() const { return {exclude_ids.data(), excluded}; }
@@ -112,7 +113,7 @@ struct Decision {
   // How it came about; what is known even when refused.
   std::string_view located_by;  // "networks", "maxmind", .. "default"
   bool degraded = false;        // no place was found: the partner's default group
-  bool located_cached = false;
+  resolve::From located_from = resolve::From::provider;
   balance::Choice choice;  // choice.node is kNone where nobody was chosen
   std::array<balance::Choice, 2> alternates;
   std::size_t alternates_found = 0;
@@ -167,8 +168,5 @@ GEO_EXPORT void append_json(std::string& out, const Request& request, const Snap
 
 // The trace of contract section 4.
 GEO_EXPORT void append_json(std::string& out, const Trace& trace, const Snapshot& snapshot, const Decision& decision);
-
-// The problem body of RFC 9457: {"title","status","code","detail","request_id"}
-GEO_EXPORT void append_problem(std::string& out, const Denial& denial, std::string_view request_id);
 
 }  // namespace geo::redirect

@@ -1,12 +1,23 @@
 // Locate: address -> Location, by the providers in their order.
+//
+//   networks, maxmind     tables in memory: they answer at once
+//   ip-api, remote        upstreams: asked through the cache of places, one call per address however many wait
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "geo/base/breaker.h"
+#include "geo/base/cache.h"
 #include "geo/base/clock.h"
+#include "geo/base/counter.h"
 #include "geo/base/export.h"
 #include "geo/base/ip.h"
 #include "geo/base/result.h"
@@ -14,26 +25,52 @@
 
 namespace geo::resolve {
 
-// Owns: `location` may point into a snapshot that the caller holds (a network row) or own its value.
+// Where an answer comes from: the provider itself, or the cache - within its life, or past it while it is refreshed.
+enum class From : std::uint8_t { provider, cache, stale };
+
+// Owns: `location` may point into a snapshot that the caller holds (a network row, a place of an index) or own its
+// value.
 struct Located {
   std::shared_ptr<const place::Location> location;
   std::string_view provider;  // static text: "networks", "maxmind", ..
-  bool cached = false;
+  From from = From::provider;
+  std::chrono::seconds left{};  // how long it may be kept; 0 once stale
+  // Of the location in Query::topology where that was worked out ahead; null: it was not.
+  const place::Grouped* grouped = nullptr;
+
+  bool cached() const { return from != From::provider; }
 };
 
 struct Query {
   const Ip& ip;
   const place::Topology* topology = nullptr;  // for `networks`; none: that provider knows nothing
   Wait wait = Wait::never();
+  MonotonicTime now{};  // when the request came
+  unsigned hops = 0;    // geo-resolvers that passed it on before this one
 };
 
-// Errors: unknown_address, reserved_address, upstream_unavailable; nothing (see Polled) where it would have to wait.
-// Threads: locate() may be called by any number at once.
+// What became of a provider's answers, for /status.json and metrics.
+enum class Outcome : std::uint8_t { found, unknown, failed };
+inline constexpr std::array<std::string_view, 3> kOutcomeNames{"found", "unknown", "failed"};
+
+struct ProviderStatus {
+  std::string_view name;
+  Breaker::State state = Breaker::State::closed;
+  std::string last_error;  // without secrets; empty: none since the start
+  std::array<std::uint64_t, kOutcomeNames.size()> calls{};
+};
+
+// Errors: unknown_address, reserved_address, upstream_unavailable; nothing (see Polled) where it would have to wait:
+// then it has begun to ask, so that a second call with a deadline finds the answer or the rest of the wait.
+// Threads: any number at once.
 class Provider {
  public:
   virtual ~Provider() = default;
   virtual std::string_view name() const = 0;
   virtual Polled<Located> locate(const Query& query) const = 0;
+  virtual ProviderStatus status(MonotonicTime now) const = 0;
+  // Asked over the network: takes time, and may fail.
+  virtual bool is_upstream() const { return false; }
 };
 
 // CIDR -> place, from the topology's `networks`.
@@ -42,21 +79,85 @@ class GEO_EXPORT Networks final : public Provider {
   static constexpr std::string_view kName = "networks";
   std::string_view name() const override { return kName; }
   Polled<Located> locate(const Query& query) const override;
+  ProviderStatus status(MonotonicTime now) const override;
+
+ private:
+  mutable Counter found_, unknown_;
 };
+
+// ---- upstreams ----
+
+// An address as the cache knows it: IPv4 whole, IPv6 by its /64 (but 64:ff9b::/96, which holds IPv4 addresses, whole).
+// Of the address that is asked for, hosts within an IPv6 network are told apart no further.
+struct PlaceKey {
+  std::uint64_t high = 0, low = 0;
+  std::uint8_t upstream = 0;  // who was asked
+  std::uint8_t hops = 0;      // a circle of geo-resolvers must not wait for itself
+
+  bool operator==(const PlaceKey&) const = default;
+  GEO_EXPORT static PlaceKey of(const Ip& ip, std::uint8_t upstream, unsigned hops);
+  // An address in it.
+  GEO_EXPORT Ip ip() const;
+
+  struct Hash {
+    std::size_t operator()(const PlaceKey& key) const;
+  };
+};
+using PlaceCache = Cache<PlaceKey, place::Location, PlaceKey::Hash>;
+
+// Owns: its threads and connections. Threads: any number at once.
+class Upstream {
+ public:
+  virtual ~Upstream() = default;
+  virtual std::string_view name() const = 0;
+  // Returns at once. The load is finished within `budget` from now, by whatever thread; at once with
+  // upstream_unavailable where the breaker is open, too much is waiting already, or the budget of calls is used up for
+  // longer than that.
+  virtual void ask(PlaceCache::Load load, std::chrono::milliseconds budget) const = 0;
+  virtual ProviderStatus status(MonotonicTime now) const = 0;
+};
+
+// An upstream behind the cache.
+class GEO_EXPORT Cached final : public Provider {
+ public:
+  // `number` tells it from the other upstreams that share the cache.
+  Cached(std::shared_ptr<const Upstream> upstream, std::shared_ptr<PlaceCache> cache, std::uint8_t number,
+         std::chrono::milliseconds budget);
+  std::string_view name() const override { return upstream_->name(); }
+  Polled<Located> locate(const Query& query) const override;
+  ProviderStatus status(MonotonicTime now) const override { return upstream_->status(now); }
+  bool is_upstream() const override { return true; }
+
+ private:
+  std::shared_ptr<const Upstream> upstream_;
+  std::shared_ptr<PlaceCache> cache_;
+  std::uint8_t number_;
+  std::chrono::milliseconds budget_;
+};
+
+// ---- the resolver ----
 
 // Not globally reachable by IANA's special-purpose registries (IPv4 and IPv6, as of 2025-10-09), or multicast.
 // 6to4 (2002::/16) and Teredo (2001::/32) count as reachable.
 GEO_EXPORT bool is_reserved(const Ip& ip);
 
+struct Settings {
+  std::chrono::milliseconds budget{1500};  // for all providers together, from Query::now on
+  bool complete = false;                   // nulls are filled by later providers that agree on the country
+  bool far_decides = false;                // [resolver] url: reserved addresses are asked like any other
+};
+
 // The providers in their order; the first answer wins. A reserved address is asked of `networks` alone.
 class GEO_EXPORT Resolver {
  public:
-  explicit Resolver(std::vector<std::unique_ptr<const Provider>> providers) : providers_(std::move(providers)) {}
+  explicit Resolver(std::vector<std::shared_ptr<const Provider>> providers, Settings settings = {})
+      : providers_(std::move(providers)), settings_(settings) {}
   Polled<Located> locate(const Query& query) const;
-  const std::vector<std::unique_ptr<const Provider>>& providers() const { return providers_; }
+  const std::vector<std::shared_ptr<const Provider>>& providers() const { return providers_; }
 
  private:
-  std::vector<std::unique_ptr<const Provider>> providers_;
+  std::vector<std::shared_ptr<const Provider>> providers_;
+  Settings settings_;
 };
 
 // Appends the object of `/resolve`: {"ip":..,"country_code":..,..,"provider":..,"cached":..}

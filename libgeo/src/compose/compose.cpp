@@ -97,10 +97,10 @@ class Builder {
   }
 
   void open_providers() {
-    std::vector<std::unique_ptr<const resolve::Provider>> providers;
+    std::vector<std::shared_ptr<const resolve::Provider>> providers;
     for (const std::string& name : config_.resolver.providers) {
-      if (name == resolve::Networks::kName) providers.push_back(std::make_unique<resolve::Networks>());
-      if (name == io::MaxMind::kName && !config_.resolver.maxmind.files.empty()) {
+      if (name == resolve::Networks::kName) providers.push_back(std::make_shared<const resolve::Networks>());
+      if (name == io::kMaxMind && !config_.resolver.maxmind.files.empty()) {
         std::vector<std::filesystem::path> files;
         for (const std::string& file : config_.resolver.maxmind.files) files.push_back(config_.path(file));
         auto maxmind = io::MaxMind::open(files, config_.resolver.language);

@@ -16,6 +16,15 @@ double distance_km(const Coordinates& a, const Coordinates& b) {
   return 2 * kRadiusKm * std::asin(std::sqrt(std::min(1.0, h)));
 }
 
+void append_fields(Json& json, const Location& location) {
+  json.field_or_null("country_code", location.country_code).field_or_null("region_iso", location.region_iso);
+  json.field_or_null("region", location.region).field_or_null("city", location.city).key("coordinates");
+  if (location.coordinates)
+    json.open('[').number(location.coordinates->latitude).number(location.coordinates->longitude).close(']');
+  else
+    json.null();
+}
+
 bool is_region_iso(std::string_view text) {
   return !text.empty() && text.size() <= 3 &&
          std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });

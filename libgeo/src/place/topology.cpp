@@ -113,11 +113,12 @@ const Network* Topology::network_of(const Ip& ip) const {
   return row ? &rows_.networks[*row] : nullptr;
 }
 
-Grouped Topology::group_of(const Ip* ip, const Location& location, Index partner) const {
+Grouped Topology::group_of(const Ip* ip, const Location& location, Index partner, const Grouped* by_location) const {
   if (ip != nullptr)
     if (const Network* network = network_of(*ip); network != nullptr && !network->group.empty())
       return {find_group(network->group), GroupedBy::network};
-  if (const Grouped found = group_of_location(location); found.group != kNone) return found;
+  const Grouped found = by_location == nullptr ? group_of_location(location) : *by_location;
+  if (found.group != kNone) return found;
   if (partner != kNone && !rows_.partners[partner].default_group.empty())
     return {find_group(rows_.partners[partner].default_group), GroupedBy::partner_default};
   return {};

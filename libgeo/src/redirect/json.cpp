@@ -52,11 +52,4 @@ void append_json(std::string& out, const Trace& trace, const Snapshot& snapshot,
   json.close('}');
 }
 
-void append_problem(std::string& out, const Denial& denial, std::string_view request_id) {
-  const ErrorRow& row = row_of(denial.code);
-  Json json(out);
-  json.open('{').field("title", row.title).field("status", std::int64_t{row.http_status}).field("code", row.name);
-  json.field("detail", denial.detail).field_or_null("request_id", request_id).close('}');
-}
-
 }  // namespace geo::redirect

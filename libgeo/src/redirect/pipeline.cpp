@@ -70,13 +70,13 @@ class Journey {
       found = &*request_.place;
       decision_.located_by = "place";
     } else {
-      auto answer = on_.resolver->locate({request_.client_ip, on_.topology.get(), wait_});
+      auto answer = on_.resolver->locate({request_.client_ip, on_.topology.get(), wait_, request_.arrived});
       if (!answer) return Outcome::would_block;
       if (*answer) {
         located_ = std::move(**answer);
         found = located_.location.get();
         decision_.located_by = located_.provider;
-        decision_.located_cached = located_.cached;
+        decision_.located_from = located_.from;
       } else {
         decision_.located_by = "default";
         decision_.degraded = true;
@@ -86,30 +86,22 @@ class Journey {
     if (found != nullptr) location_ = found;
     if (t != nullptr) {
       t->source = decision_.located_by;
-      t->cached = decision_.located_cached;
-      if (found != nullptr) t->result = location_json(*found);
+      t->cached = decision_.located_from != resolve::From::provider;
+      if (found != nullptr) {
+        Json json(t->result);
+        json.open('{');
+        place::append_fields(json, *found);
+        json.close('}');
+      }
     }
     return Outcome::go_on;
-  }
-
-  static std::string location_json(const place::Location& at) {
-    std::string out;
-    Json json(out);
-    json.open('{').field_or_null("country_code", at.country_code).field_or_null("region_iso", at.region_iso);
-    json.field_or_null("region", at.region).field_or_null("city", at.city).key("coordinates");
-    if (at.coordinates)
-      json.open('[').number(at.coordinates->latitude).number(at.coordinates->longitude).close(']');
-    else
-      json.null();
-    json.close('}');
-    return out;
   }
 
   Outcome group(TraceStep* t) {
     decision_.partner = request_.partner.empty() ? on_.topology->partner_of_host(request_.host)
                                                  : on_.topology->find_partner(request_.partner);
-    decision_.grouped =
-        on_.topology->group_of(request_.place ? nullptr : &request_.client_ip, *location_, decision_.partner);
+    decision_.grouped = on_.topology->group_of(request_.place ? nullptr : &request_.client_ip, *location_,
+                                               decision_.partner, located_.grouped);
     if (t != nullptr) {
       Json json(t->result);
       json.open('{').field("partner", on_.topology->partner(decision_.partner).id);
@@ -283,7 +275,8 @@ void Decision::clear() {
   expires_at_s = 0;
   for (std::string& alternate : alternate_locations) alternate.clear();
   located_by = {};
-  degraded = located_cached = false;
+  degraded = false;
+  located_from = resolve::From::provider;
   choice = {};
   alternates_found = 0;
   grouped = {};

@@ -4,9 +4,17 @@ namespace geo::resolve {
 
 Polled<Located> Networks::locate(const Query& query) const {
   const place::Network* network = query.topology == nullptr ? nullptr : query.topology->network_of(query.ip);
-  if (network == nullptr) return deny(ErrorCode::unknown_address, {});
+  if (network == nullptr) {
+    unknown_.add();
+    return deny(ErrorCode::unknown_address, {});
+  }
+  found_.add();
   // owns nothing: the topology is held by whoever asks
   return Located{{std::shared_ptr<void>(), &network->location}, kName};
+}
+
+ProviderStatus Networks::status(MonotonicTime) const {
+  return {kName, Breaker::State::closed, {}, {found_.sum(), unknown_.sum(), 0}};
 }
 
 }  // namespace geo::resolve

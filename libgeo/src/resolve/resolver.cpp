@@ -6,7 +6,7 @@ namespace geo::resolve {
 Polled<Located> Resolver::locate(const Query& query) const {
   const bool reserved = is_reserved(query.ip);
   std::optional<Denial> trouble;
-  for (const std::unique_ptr<const Provider>& provider : providers_) {
+  for (const std::shared_ptr<const Provider>& provider : providers_) {
     if (reserved && provider->name() != Networks::kName) continue;
     Polled<Located> answer = provider->locate(query);
     if (!answer || *answer) return answer;
@@ -18,16 +18,10 @@ Polled<Located> Resolver::locate(const Query& query) const {
 }
 
 void append_json(std::string& out, const Ip& ip, const Located& located) {
-  const place::Location& at = *located.location;
   Json json(out);
-  json.open('{').field("ip", ip.to_string()).field_or_null("country_code", at.country_code);
-  json.field_or_null("region_iso", at.region_iso).field_or_null("region", at.region).field_or_null("city", at.city);
-  json.key("coordinates");
-  if (at.coordinates)
-    json.open('[').number(at.coordinates->latitude).number(at.coordinates->longitude).close(']');
-  else
-    json.null();
-  json.field("provider", located.provider).field("cached", located.cached).close('}');
+  json.open('{').field("ip", ip.to_string());
+  place::append_fields(json, *located.location);
+  json.field("provider", located.provider).field("cached", located.cached()).close('}');
 }
 
 }  // namespace geo::resolve

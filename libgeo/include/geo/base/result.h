@@ -4,10 +4,12 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 
 #include "geo/base/error.h"
+#include "geo/base/export.h"
 
 namespace geo {
 
@@ -31,5 +33,10 @@ inline tl::unexpected<Denial> deny(ErrorCode code, std::string detail,
 // A port's answer. Nothing: it is not at hand, and Wait::never() forbade waiting for it.
 template <class T>
 using Polled = std::optional<Result<T>>;
+
+// The problem body of RFC 9457: {"title","status","code","detail","request_id"}, and "ip" where it stands for an
+// address among others. request_id: null where there is none.
+GEO_EXPORT void append_problem(std::string& out, const Denial& denial, std::string_view request_id,
+                               std::string_view ip = {});
 
 }  // namespace geo

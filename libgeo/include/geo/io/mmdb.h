@@ -1,9 +1,12 @@
-// MaxMind DB files: address -> Location.
+// MaxMind DB files: address -> Location. Read directly for a few questions (geoctl), through an index for many (geod).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -12,12 +15,16 @@
 
 namespace geo::io {
 
-// What a file says of itself.
+// What a file says of itself, and what was counted.
 struct MmdbInfo {
   std::string path, type;
   std::uint64_t build_epoch_s = 0;  // Unix seconds
   std::uint32_t ip_version = 0;     // 4 or 6
+  std::uint64_t networks = 0;       // with a record
+  std::uint64_t bytes = 0;          // of memory held: the file's copy, or its index
 };
+
+inline constexpr std::string_view kMaxMind = "maxmind";
 
 // The `maxmind` provider over several files, asked in their order; the first record with anything in it wins.
 //
@@ -27,22 +34,63 @@ struct MmdbInfo {
 // running process. Threads: immutable; any number look up at once.
 class GEO_EXPORT MaxMind final : public resolve::Provider {
  public:
-  static constexpr std::string_view kName = "maxmind";
-
   // The error names the file and says what is wrong: missing, not a MaxMind DB, of another type, truncated, broken
   // pointers. Every record of every file is read once before it is used.
   static tl::expected<std::unique_ptr<MaxMind>, std::string> open(const std::vector<std::filesystem::path>& files,
                                                                   std::string_view language);
   ~MaxMind() override;
 
-  std::string_view name() const override { return kName; }
+  std::string_view name() const override { return kMaxMind; }
   Polled<resolve::Located> locate(const resolve::Query& query) const override;
+  resolve::ProviderStatus status(MonotonicTime now) const override;
   const std::vector<MmdbInfo>& files() const;
 
  private:
   struct Files;
   explicit MaxMind(std::unique_ptr<Files> files);
   std::unique_ptr<Files> files_;
+};
+
+// One file as a table in memory: address -> place, IPv4 and IPv6, without its search tree and its records.
+// Same answers as MaxMind over that file, for every address. Owns: all of it; the file is not needed any more.
+// Threads: immutable; any number look up at once.
+class GEO_EXPORT CityIndex {
+ public:
+  using PlaceId = std::uint32_t;
+
+  // Errors: as MaxMind::open(). Takes seconds for a large file; memory while it is built: the file's copy beside it.
+  static tl::expected<std::shared_ptr<const CityIndex>, std::string> build(const std::filesystem::path& file,
+                                                                           std::string_view language);
+  ~CityIndex();
+
+  std::optional<PlaceId> find(const Ip& ip) const;
+  const place::Location& place(PlaceId id) const;
+  std::size_t places() const;
+  const MmdbInfo& info() const;
+
+ private:
+  struct Tables;
+  explicit CityIndex(std::unique_ptr<Tables> tables);
+  std::unique_ptr<Tables> tables_;
+};
+
+// The `maxmind` provider over indexes, asked in their order, with each place's group in `topology` worked out ahead.
+class GEO_EXPORT IndexedMaxMind final : public resolve::Provider {
+ public:
+  // topology: null where there is none.
+  IndexedMaxMind(std::vector<std::shared_ptr<const CityIndex>> indexes,
+                 std::shared_ptr<const place::Topology> topology);
+
+  std::string_view name() const override { return kMaxMind; }
+  Polled<resolve::Located> locate(const resolve::Query& query) const override;
+  resolve::ProviderStatus status(MonotonicTime now) const override;
+  const std::vector<std::shared_ptr<const CityIndex>>& indexes() const { return indexes_; }
+
+ private:
+  std::vector<std::shared_ptr<const CityIndex>> indexes_;
+  std::shared_ptr<const place::Topology> topology_;
+  std::vector<std::vector<place::Grouped>> grouped_;  // by index, by place
+  mutable Counter found_, unknown_;
 };
 
 }  // namespace geo::io

@@ -271,6 +271,7 @@ std::optional<std::uint32_t> find_record(const MMDB_s& file, const Ip& ip) {
 }  // namespace
 
 struct MaxMind::Files {
+  Counter found, unknown;
   std::vector<File> open;
   std::vector<MmdbInfo> infos;
   std::string language;
@@ -299,9 +300,15 @@ Polled<resolve::Located> MaxMind::locate(const resolve::Query& query) const {
     if (!record) continue;
     place::Location location = mmdb::location_of(*file, *record, files_->language);
     if (location.empty()) continue;
-    return resolve::Located{std::make_shared<const place::Location>(std::move(location)), kName};
+    files_->found.add();
+    return resolve::Located{std::make_shared<const place::Location>(std::move(location)), kMaxMind};
   }
+  files_->unknown.add();
   return deny(ErrorCode::unknown_address, "no city database has this address");
+}
+
+resolve::ProviderStatus MaxMind::status(MonotonicTime) const {
+  return {kMaxMind, Breaker::State::closed, {}, {files_->found.sum(), files_->unknown.sum(), 0}};
 }
 
 const std::vector<MmdbInfo>& MaxMind::files() const { return files_->infos; }

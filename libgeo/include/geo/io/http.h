@@ -1,0 +1,47 @@
+// Upstreams over HTTP: pooled keep-alive connections, deadlines, a circuit breaker each.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "geo/base/clock.h"
+#include "geo/base/export.h"
+#include "geo/resolve.h"
+
+namespace geo::io {
+
+// http://HOST[:PORT][/BASE] or https://..; no user, query or fragment. The error says what is wrong, for a config's
+// fault; nothing: it is one.
+GEO_EXPORT tl::expected<void, std::string> check_http_url(std::string_view url);
+
+// The `ip-api` provider: http://ip-api.com, or https://pro.ip-api.com with a key.
+//
+// Misses that come within a few milliseconds go together in one /batch call of at most 100 addresses. Without a key at
+// most 45 /json and 15 /batch calls leave within any 60 s, and none while X-Rl is 0 or after a 429, until X-Ttl has
+// passed; when neither may leave in time, upstream_unavailable with what is left as retry_after. The limits are the
+// service's per address: several processes behind one address share them without knowing of each other.
+// Sends clients' addresses to others; unencrypted without https.
+struct IpApiSettings {
+  std::string url = "http://ip-api.com";
+  std::string key;              // of the paid service; never shown
+  std::string language = "en";  // of names; one that ip-api does not offer: en
+  std::chrono::milliseconds gather{5};
+};
+GEO_EXPORT std::shared_ptr<const resolve::Upstream> ip_api(IpApiSettings settings, const Clock& clock);
+
+// The `remote` provider: asks another geo-resolver, GET {url}/resolve?ip=.., with `Geo-Hops: n`.
+//
+// unknown_address and reserved_address are its answers; anything else that is no location in the contract's form is its
+// failure. kHopsMax ends circles: a query that has passed so many geo-resolvers already is upstream_unavailable, and
+// the breaker does not count it.
+inline constexpr unsigned kHopsMax = 4;
+inline constexpr std::string_view kHopsHeader = "Geo-Hops";
+struct RemoteSettings {
+  std::string url;
+};
+GEO_EXPORT std::shared_ptr<const resolve::Upstream> remote(RemoteSettings settings, const Clock& clock);
+
+}  // namespace geo::io
