@@ -206,21 +206,9 @@ TEST_F(MaxMindLocate, PassesOverNamesThatAreNoText) {
   };
   for (const char* const name : {"Moscow", "Orléans", "東京", "\xf0\x9f\x8c\x8d", "'s-Hertogenbosch", "\xc2\xa0x"})
     EXPECT_EQ(city(name), name);
-  const char* const broken[] = {"\xff",
-                                "Mos\xc3",
-                                "\xc0\xaf",
-                                "\xe0\x80\xaf",
-                                "\xed\xa0\x80",
-                                "\xf5\x80\x80",
-                                "\x80",
-                                "\xf4\x90\x80\x80",
-                                "\xe2\x82",
-                                "Moscow\n",
-                                "\x1b[2J",
-                                "a\x7f",
-                                "\xc2\x9bJ",
-                                "   ",
-                                "\xf0\x8f\xbf\xbf"};
+  const char* const broken[] = {"\xff",         "Mos\xc3", "\xc0\xaf",         "\xe0\x80\xaf", "\xed\xa0\x80",
+                                "\xf5\x80\x80", "\x80",    "\xf4\x90\x80\x80", "\xe2\x82",     "Moscow\n",
+                                "\x1b[2J",      "a\x7f",   "\xc2\x9bJ",        "   ",          "\xf0\x8f\xbf\xbf"};
   for (const char* const name : broken) EXPECT_EQ(city(name), "Moscou") << testing::PrintToString(name);
   const std::string with_nul("Mos\0cow", 7);
   EXPECT_EQ(read(flat_record({"RU", "", {}, {{"en", with_nul}}, "", "", ""})).city, "");
