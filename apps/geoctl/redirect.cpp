@@ -58,7 +58,7 @@ int run_redirect(Session& session, const Arguments& arguments) {
   geo::redirect::Decision decision;
   geo::redirect::Trace trace;
   const geo::io::SystemClock clock;
-  const auto states = world.states.latest();
+  const auto states = world.states->latest();
   geo::redirect::decide(asked.request, snapshot, *states, patience(world), clock, decision,
                         arguments.explain ? &trace : nullptr);
 

@@ -256,7 +256,7 @@ class Select {
   const geo::compose::World& world_;
   Asked& asked_;
   geo::redirect::Snapshot snapshot_;
-  std::shared_ptr<const geo::balance::States> states_ = world_.states.latest();
+  std::shared_ptr<const geo::balance::States> states_ = world_.states->latest();
   geo::io::SystemClock clock_;
   geo::redirect::Decision decision_;
   std::map<Index, Group> groups_;

@@ -65,6 +65,7 @@ Opened open_world(Session& session, const Wanted& wanted) {
         return {nullptr, output.refuse(restricted.error())};
   } else {
     read.config.resolver.providers.clear();
+    read.config.resolver.url.clear();
   }
 
   geo::compose::Options options;

@@ -22,7 +22,7 @@ class CurrentWorld {
     const auto& latest = worlds_.get();
     if (latest != world_) {  // `world_` is held, so its address is not another's
       world_ = latest;
-      states_.emplace(world_->states);
+      states_.emplace(*world_->states);
     }
     return world_;
   }

@@ -129,7 +129,7 @@ bool RedirectHandler::answer(Exchange& exchange) {
 void RedirectHandler::answer_waiting(Exchange& exchange) {
   const geo::compose::World& world = *exchange.world;
   const geo::MonotonicTime deadline = exchange.in.started + std::chrono::milliseconds(world.config.deadline.request_ms);
-  const std::shared_ptr<const geo::balance::States> states = world.states.latest();
+  const std::shared_ptr<const geo::balance::States> states = world.states->latest();
   const bool decided =
       clock_.monotonic() < deadline && geo::redirect::decide(*exchange.request, world.snapshot, *states,
                                                              geo::Wait::until(deadline), clock_, exchange.decision);

@@ -15,29 +15,49 @@
 #include "geo/base/published.h"
 #include "geo/client.h"
 #include "geo/config.h"
+#include "geo/io/mmdb.h"
+#include "geo/io/system.h"
 #include "geo/redirect.h"
+#include "geo/resolve.h"
 
 namespace geo::compose {
 
 // What a program needs of the graph, and what-ifs.
 struct Options {
   bool serving = false;               // as geod starts: each listener has what it needs, keys are needed by some alone
+  bool indexed = false;               // city databases as indexes, for many questions; read directly, for a few
   bool signing = true;                // false: keys are neither read nor needed
   bool credentials_may_lack = false;  // a check outside the service: credential:NAME is noted where there are none
   std::vector<std::string> down;      // node ids that act as admin = "offline"
 };
 
-// Owns: everything that requests are decided by. Immutable but for the states.
+// A city database in service.
+struct Database {
+  std::filesystem::path file;
+  std::shared_ptr<const io::CityIndex> index;
+  std::optional<io::FileStamp> stamp;  // of the file it was made from
+};
+
+// What the refresh_..() functions remember between two looks; each is one thread's.
+struct Watched {
+  // Of the states.toml read last; nothing: it was not there.
+  std::optional<std::filesystem::file_time_type> states_stamp;
+  bool states_settled = false;
+  // By database: of the last file that was looked at; nothing: it was not there.
+  std::vector<std::optional<io::FileStamp>> databases_seen;
+};
+
+// Owns: everything that requests are decided by. Immutable; what lives and changes - states, caches, connections - is
+// behind pointers that the worlds of one process share.
 struct World {
   config::Config config;
   redirect::Snapshot snapshot;
   client::TrustedProxies trusted_proxies;
   bool has_topology = false;
-  mutable Published<balance::States> states;
-
-  // Of the states.toml read last; nothing: it was not there. refresh_states() alone touches it.
-  mutable std::optional<std::filesystem::file_time_type> states_stamp;
-  mutable bool states_settled = false;
+  std::vector<Database> databases;              // of Options::indexed
+  std::shared_ptr<resolve::PlaceCache> places;  // null: no provider needs it
+  std::shared_ptr<Published<balance::States>> states = std::make_shared<Published<balance::States>>();
+  std::shared_ptr<Watched> watched = std::make_shared<Watched>();
 };
 
 struct Built {
@@ -54,5 +74,15 @@ GEO_EXPORT Built build(const config::Read& read, const Options& options = {});
 // whatever else stands there; of a file that is no TOML none, and the old ones stay. Faults: what was wrong, told once
 // per change. Blocks on the file; one thread at a time.
 GEO_EXPORT Faults refresh_states(const World& world);
+
+// Takes up city databases whose file changed since: a new world with their new indexes, or none where nothing did. A
+// file that is being written, or was this very second, is left for the next look. Faults: what cannot be used, told
+// once per change; the old index stays. Blocks for seconds where there is something to read; one thread at a time.
+struct Refreshed {
+  std::shared_ptr<const World> world;
+  std::vector<io::MmdbInfo> loaded;
+  Faults faults;
+};
+GEO_EXPORT Refreshed refresh_databases(const World& world);
 
 }  // namespace geo::compose

@@ -154,6 +154,7 @@ class GEO_EXPORT Resolver {
       : providers_(std::move(providers)), settings_(settings) {}
   Polled<Located> locate(const Query& query) const;
   const std::vector<std::shared_ptr<const Provider>>& providers() const { return providers_; }
+  const Settings& settings() const { return settings_; }
 
  private:
   std::vector<std::shared_ptr<const Provider>> providers_;

@@ -3,13 +3,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 
 #include "geo/io/file.h"
+#include "geo/io/http.h"
 #include "geo/io/mmdb.h"
 #include "geo/io/system.h"
 
 namespace geo::compose {
 namespace {
+
+constexpr std::string_view kIpApi = "ip-api", kRemote = "remote";
+
+const io::SystemClock kClock;  // what upstreams count their deadlines by
+
+std::shared_ptr<const resolve::Provider> indexed(const World& world) {
+  std::vector<std::shared_ptr<const io::CityIndex>> indexes;
+  for (const Database& database : world.databases) indexes.push_back(database.index);
+  return std::make_shared<const io::IndexedMaxMind>(std::move(indexes), world.snapshot.topology);
+}
 
 // Builds one part after the other, collecting what is wrong on the way.
 class Builder {
@@ -22,8 +34,10 @@ class Builder {
     if (options_.serving && is_sound("listen") && is_sound("store")) check_listeners();
     read_proxies();
     if (options_.signing && is_sound("signing")) read_keys();
-    if (is_sound("resolver")) open_providers();
+    const bool resolving = is_sound("resolver") && is_sound("cache") && is_sound("deadline");
+    if (resolving) open_databases();
     if (config_.store.kind != "none" && is_sound("store")) read_store();
+    if (resolving) open_providers();  // knows the topology by now
     if (!faults_.empty()) {
       sort(faults_);
       return {nullptr, std::move(faults_), std::move(notes_)};
@@ -50,7 +64,7 @@ class Builder {
 
   void check_listeners() {
     const config::Listen& listen = config_.listen;
-    if (listen.redirect.empty() && listen.verify.empty() && listen.admin.empty())
+    if (listen.redirect.empty() && listen.resolver.empty() && listen.verify.empty() && listen.admin.empty())
       fault("listen", "listen", "no listener is configured");
     if (!listen.redirect.empty() && config_.store.kind == "none")
       fault("listen.redirect", "listen.redirect", "needs a store, and store.kind is \"none\"");
@@ -61,10 +75,10 @@ class Builder {
   }
 
   // Outside the service there are no credentials; a check by hand can only say that it did not see this one.
-  bool set_aside(const config::SigningKey& key) {
-    if (!options_.credentials_may_lack || !key.secret_file.starts_with("credential:")) return false;
+  bool set_aside(std::string_view key, std::string_view file) {
+    if (!options_.credentials_may_lack || !file.starts_with("credential:")) return false;
     if (!io::environment("CREDENTIALS_DIRECTORY").empty()) return false;
-    notes_.push_back(fmt::format("signing.keys: {} is not checked: CREDENTIALS_DIRECTORY is not set", key.secret_file));
+    notes_.push_back(fmt::format("{}: {} is not checked: CREDENTIALS_DIRECTORY is not set", key, file));
     return true;
   }
 
@@ -79,7 +93,7 @@ class Builder {
     std::vector<sign::Key> keys;
     for (std::size_t i = 0; i < config_.signing.keys.size(); ++i) {
       const config::SigningKey& key = config_.signing.keys[i];
-      if (set_aside(key)) continue;
+      if (set_aside("signing.keys", key.secret_file)) continue;
       const auto path = io::secret_path(key.secret_file, config_.dir);
       auto secret = path ? io::read_secret(*path) : tl::unexpected(path.error());
       if (!secret) {
@@ -96,28 +110,104 @@ class Builder {
       world_->snapshot.keys = std::make_shared<const sign::Keyring>(std::move(keys), config_.signing.active);
   }
 
-  void open_providers() {
-    std::vector<std::shared_ptr<const resolve::Provider>> providers;
-    for (const std::string& name : config_.resolver.providers) {
-      if (name == resolve::Networks::kName) providers.push_back(std::make_shared<const resolve::Networks>());
-      if (name == io::kMaxMind && !config_.resolver.maxmind.files.empty()) {
-        std::vector<std::filesystem::path> files;
-        for (const std::string& file : config_.resolver.maxmind.files) files.push_back(config_.path(file));
-        auto maxmind = io::MaxMind::open(files, config_.resolver.language);
-        if (maxmind)
-          providers.push_back(std::move(*maxmind));
-        else
-          tell_unusable(files);
-      }
-    }
-    world_->snapshot.resolver = std::make_shared<const resolve::Resolver>(std::move(providers));
+  // With [resolver] url the far one decides, and only the own networks are asked before it.
+  bool asks(std::string_view provider) const {
+    const config::Resolver& resolver = config_.resolver;
+    if (!resolver.url.empty()) return provider == resolve::Networks::kName || provider == kRemote;
+    return std::find(resolver.providers.begin(), resolver.providers.end(), provider) != resolver.providers.end();
   }
 
+  void open_databases() {
+    std::vector<std::filesystem::path> files;
+    for (const std::string& file : config_.resolver.maxmind.files) files.push_back(config_.path(file));
+    if (files.empty() || !asks(io::kMaxMind)) return;
+    if (options_.indexed)
+      build_indexes(files);
+    else if (auto direct = io::MaxMind::open(files, config_.resolver.language))
+      direct_ = std::move(*direct);
+    else
+      tell_unusable(files);
+  }
+
+  // Each file on its own thread.
+  void build_indexes(const std::vector<std::filesystem::path>& files) {
+    using Index = decltype(io::CityIndex::build({}, {}));
+    std::vector<std::optional<io::FileStamp>> stamps;
+    std::vector<std::future<Index>> building;
+    for (const std::filesystem::path& file : files) {
+      stamps.push_back(io::stamp_of(file));  // before it is read: a change in between is seen later
+      building.push_back(std::async(std::launch::async,
+                                    [this, file] { return io::CityIndex::build(file, config_.resolver.language); }));
+    }
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (Index index = building[i].get())
+        world_->databases.push_back({files[i], std::move(*index), stamps[i]});
+      else
+        tell_unusable(i, index.error());
+    }
+    world_->watched->databases_seen = std::move(stamps);
+  }
+
+  void tell_unusable(std::size_t file, const std::string& why) {
+    fault(fmt::format("resolver.maxmind.files[{}]", file), "resolver.maxmind.files", why);
+  }
   // Each of them is named, not only the first.
   void tell_unusable(const std::vector<std::filesystem::path>& files) {
     for (std::size_t i = 0; i < files.size(); ++i)
       if (const auto alone = io::MaxMind::open({files[i]}, config_.resolver.language); !alone)
-        fault(fmt::format("resolver.maxmind.files[{}]", i), "resolver.maxmind.files", alone.error());
+        tell_unusable(i, alone.error());
+  }
+
+  void open_providers() {
+    const config::Resolver& config = config_.resolver;
+    std::vector<std::string> names = config.providers;
+    if (!config.url.empty()) names = {std::string(resolve::Networks::kName), std::string(kRemote)};
+    resolve::Settings settings;
+    settings.budget = std::chrono::milliseconds(config_.deadline.resolve_ms);
+    settings.complete = config.complete;
+    settings.far_decides = !config.url.empty();
+    const auto upstreams = std::count_if(names.begin(), names.end(),
+                                         [](const std::string& name) { return name == kRemote || name == kIpApi; });
+
+    std::vector<std::shared_ptr<const resolve::Provider>> providers;
+    std::uint8_t number = 0;
+    const auto add_upstream = [&](std::shared_ptr<const resolve::Upstream> upstream) {
+      if (world_->places == nullptr) world_->places = make_place_cache();
+      providers.push_back(std::make_shared<const resolve::Cached>(std::move(upstream), world_->places, number++,
+                                                                  settings.budget / upstreams));
+    };
+    for (const std::string& name : names) {
+      if (name == resolve::Networks::kName) providers.push_back(std::make_shared<const resolve::Networks>());
+      if (name == io::kMaxMind && direct_ != nullptr) providers.push_back(direct_);
+      if (name == io::kMaxMind && !world_->databases.empty()) providers.push_back(indexed(*world_));
+      if (name == kIpApi) add_upstream(io::ip_api(ip_api_settings(), kClock));
+      if (name == kRemote) add_upstream(io::remote({config.url.empty() ? config.remote.url : config.url}, kClock));
+    }
+    world_->snapshot.resolver = std::make_shared<const resolve::Resolver>(std::move(providers), settings);
+  }
+
+  std::shared_ptr<resolve::PlaceCache> make_place_cache() const {
+    const config::CacheLimits& limits = config_.cache.places;
+    using std::chrono::seconds;
+    return std::make_shared<resolve::PlaceCache>(
+        CacheLimits{static_cast<std::size_t>(limits.entries), seconds(limits.ttl_s), seconds(limits.stale_s),
+                    seconds(limits.negative_ttl_s)},
+        Stale::while_refreshed);
+  }
+
+  io::IpApiSettings ip_api_settings() {
+    io::IpApiSettings settings;
+    settings.url = config_.resolver.ip_api.url;
+    settings.language = config_.resolver.language;
+    const std::string& file = config_.resolver.ip_api.key_file;
+    if (file.empty() || set_aside("resolver.ip-api.key_file", file)) return settings;
+    const auto path = io::secret_path(file, config_.dir);
+    auto key = path ? io::read_key(*path) : tl::unexpected(path.error());
+    if (key)
+      settings.key = std::move(*key);
+    else
+      fault("resolver.ip-api.key_file", "resolver.ip-api.key_file", key.error());
+    return settings;
   }
 
   void read_store() {
@@ -133,7 +223,7 @@ class Builder {
     }
     auto topology = std::make_shared<const place::Topology>(std::move(rows), config_.balance.nearest);
     world_->has_topology = true;
-    world_->states.publish(std::make_shared<const balance::States>(*topology, read.data.node_states));
+    world_->states->publish(std::make_shared<const balance::States>(*topology, read.data.node_states));
 
     redirect::Snapshot& snapshot = world_->snapshot;
     snapshot.topology = topology;
@@ -159,6 +249,7 @@ class Builder {
   const config::Config& config_;
   const Options& options_;
   std::shared_ptr<World> world_ = std::make_shared<World>();
+  std::shared_ptr<const io::MaxMind> direct_;
   std::size_t config_faults_;  // the first of them
   Faults faults_;
   std::vector<std::string> notes_;
@@ -178,6 +269,12 @@ Faults shortened(Faults faults) {
   return faults;
 }
 
+// Somebody may be at it still.
+bool is_young(const io::FileStamp& stamp) {
+  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(kClock.wall().time_since_epoch()).count();
+  return std::abs(now - stamp.modified_ns) < std::chrono::nanoseconds(std::chrono::seconds(1)).count();
+}
+
 }  // namespace
 
 Built build(const config::Config& config, const Options& options) { return Builder(config, {}, options).run(); }
@@ -188,20 +285,59 @@ Built build(const config::Read& read, const Options& options) {
 
 Faults refresh_states(const World& world) {
   if (!world.has_topology) return {};
+  Watched& watched = *world.watched;
   const std::filesystem::path file = world.config.path(world.config.store.dir) / "states.toml";
   // The stamp is taken before the file is read: a write in between is seen the next time.
   std::error_code gone;
   const auto changed = std::filesystem::last_write_time(file, gone);
   const std::optional stamp = gone ? std::nullopt : std::optional(changed);
   const bool settled = !stamp || std::filesystem::file_time_type::clock::now() - *stamp > std::chrono::seconds(1);
-  if (stamp == world.states_stamp && world.states_settled) return {};
-  const bool told = stamp == world.states_stamp;
-  world.states_stamp = stamp;
-  world.states_settled = settled;  // a file this young may change again within the same tick of its clock
+  if (stamp == watched.states_stamp && watched.states_settled) return {};
+  const bool told = stamp == watched.states_stamp;
+  watched.states_stamp = stamp;
+  watched.states_settled = settled;  // a file this young may change again within the same tick of its clock
   io::ReadStates read = io::read_states(file, world.snapshot.topology->rows().nodes);
   if (read.readable)
-    world.states.publish(std::make_shared<const balance::States>(*world.snapshot.topology, read.reports));
+    world.states->publish(std::make_shared<const balance::States>(*world.snapshot.topology, read.reports));
   return told ? Faults{} : shortened(std::move(read.faults));
+}
+
+Refreshed refresh_databases(const World& world) {
+  Refreshed refreshed;
+  auto next = std::make_shared<World>(world);
+  for (std::size_t i = 0; i < world.databases.size(); ++i) {
+    const Database& current = world.databases[i];
+    std::optional<io::FileStamp>& seen = world.watched->databases_seen[i];
+    const std::optional<io::FileStamp> stamp = io::stamp_of(current.file);
+    const bool news = stamp != current.stamp && stamp != seen;
+    if (news && stamp && is_young(*stamp)) continue;
+    seen = stamp;
+    if (!news) continue;
+    const auto refuse = [&](std::string why) {
+      refreshed.faults.push_back({current.file.string(), 0, 0, {}, std::move(why)});
+    };
+    if (!stamp) {
+      refuse("is gone; what was read from it stays in service");
+      continue;
+    }
+    auto index = io::CityIndex::build(current.file, world.config.resolver.language);
+    if (io::stamp_of(current.file) != stamp) {
+      seen = current.stamp;  // changed while it was read: the next look tries again
+    } else if (index) {
+      refreshed.loaded.push_back((*index)->info());
+      next->databases[i] = {current.file, std::move(*index), stamp};
+    } else {
+      refuse(std::move(index.error()));
+    }
+  }
+  if (refreshed.loaded.empty()) return refreshed;
+  std::vector<std::shared_ptr<const resolve::Provider>> providers = world.snapshot.resolver->providers();
+  for (auto& provider : providers)
+    if (provider->name() == io::kMaxMind) provider = indexed(*next);
+  next->snapshot.resolver =
+      std::make_shared<const resolve::Resolver>(std::move(providers), world.snapshot.resolver->settings());
+  refreshed.world = std::move(next);
+  return refreshed;
 }
 
 }  // namespace geo::compose

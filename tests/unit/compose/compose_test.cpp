@@ -133,7 +133,7 @@ TEST_F(Compose, AWhatIfActsAsAdminState) {
 TEST_F(Compose, TakesNewStatesUpAndKeepsTheOldOnesWhenTheyAreBroken) {
   const Built built = build(config);
   ASSERT_TRUE(built.world);
-  const auto seen = [&] { return built.world->states.latest()->of(built.world->snapshot.topology->find_node("n1")); };
+  const auto seen = [&] { return built.world->states->latest()->of(built.world->snapshot.topology->find_node("n1")); };
   EXPECT_EQ(seen(), nullptr);
   int stamp = 0;
   const auto states = [&](std::string_view text) {

@@ -28,7 +28,7 @@ class RedirectListener : public testing::Test {
     snapshot.keys = std::make_shared<const geo::sign::Keyring>(std::move(keys), "k1");
     world->has_topology = true;
     world->trusted_proxies = geo::client::TrustedProxies({*geo::Cidr::parse("127.0.0.0/8")});
-    world->states.publish(std::make_shared<const geo::balance::States>());
+    world->states->publish(std::make_shared<const geo::balance::States>());
     world->config.deadline.request_ms = deadline_ms_;
     worlds_.publish(std::move(world));
   }
@@ -75,7 +75,7 @@ TEST_F(RedirectListener, DeadlineThatHasPassedIsNotWaitedFor) {
   world->snapshot = worlds_.latest()->snapshot;
   world->has_topology = true;
   world->config.deadline.request_ms = 0;
-  world->states.publish(std::make_shared<const geo::balance::States>());
+  world->states->publish(std::make_shared<const geo::balance::States>());
   worlds_.publish(std::move(world));
   const test::Reply reply = ask(kGood);
   EXPECT_EQ(reply.status, 504);

@@ -90,6 +90,25 @@ tl::expected<std::vector<std::uint8_t>, std::string> read_secret(const std::file
   return secret;
 }
 
+std::optional<FileStamp> stamp_of(const std::filesystem::path& file) {
+  struct stat info {};
+  if (stat(file.c_str(), &info) != 0) return std::nullopt;
+  const auto nanoseconds = [](const timespec& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
+  return FileStamp{info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size), nanoseconds(info.st_mtim),
+                   nanoseconds(info.st_ctim)};
+}
+
+tl::expected<std::string, std::string> read_key(const std::filesystem::path& file) {
+  std::string text;
+  if (std::optional<std::string> trouble = read_into(text, file, kSecretFileMax))
+    return tl::unexpected<std::string>(std::move(*trouble));
+  const std::string_view key = trim(text);
+  if (key.empty()) return tl::unexpected<std::string>(file.string() + ": is empty");
+  if (std::any_of(key.begin(), key.end(), [](char c) { return c <= ' ' || c > '~'; }))
+    return tl::unexpected<std::string>(file.string() + ": a key is one line of printable ASCII without blanks");
+  return std::string(key);
+}
+
 tl::expected<std::filesystem::path, std::string> secret_path(std::string_view reference,
                                                              const std::filesystem::path& dir) {
   constexpr std::string_view kCredential = "credential:";
