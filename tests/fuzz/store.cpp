@@ -1,35 +1,27 @@
 // The TOML store: whatever stands in the files, faults with a place or rows that hold the topology's promises.
 #include "fuzz.h"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
 #include "geo/config.h"
 #include "geo/io/file.h"
 #include "geo/place.h"
+#include "scratch.h"
 
 void fuzz(std::string_view input) {
-  static const std::filesystem::path dir = [] {
-    char name[] = "/tmp/geo-fuzz-XXXXXX";
-    require(mkdtemp(name) != nullptr);
-    return std::filesystem::path(name);
-  }();
+  static const geo::test::Scratch dir;
   // the first byte says which file it is
   static const char* const kNames[] = {"topology.toml", "accounts.toml", "devices.toml", "states.toml", "geod.toml"};
   const std::size_t which = input.empty() ? 0 : static_cast<unsigned char>(input.front()) % std::size(kNames);
   if (!input.empty()) input.remove_prefix(1);
   for (const char* name : kNames) std::filesystem::remove(dir / name);
-  std::ofstream(dir / "topology.toml")
-      << "[[groups]]\nid = \"g\"\n[[nodes]]\nid = \"n\"\nhost = \"n.example\"\ngroup = \"g\"\n";
-  std::ofstream(dir / kNames[which], std::ios::binary).write(input.data(), static_cast<std::streamsize>(input.size()));
+  dir.write("topology.toml", "[[groups]]\nid = \"g\"\n[[nodes]]\nid = \"n\"\nhost = \"n.example\"\ngroup = \"g\"\n");
+  dir.overwrite(kNames[which], input);
   if (which == 4) {
     const auto read = geo::config::read_file(dir / kNames[which], {});
     for (const geo::Fault& fault : read.faults) require(!fault.message.empty());
     geo::config::show(read.config);
     return;
   }
-  geo::io::ReadData read = geo::io::read_data(dir);
+  geo::io::ReadData read = geo::io::read_data(dir.path());
   for (const geo::Fault& fault : read.faults) require(!fault.message.empty() && !fault.file.empty());
   if (!read.faults.empty()) return;
   require(geo::place::check(read.data.topology).empty());

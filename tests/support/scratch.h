@@ -22,6 +22,7 @@ class Scratch {
     std::filesystem::remove_all(path_, ignored);
   }
 
+  std::filesystem::path path() const { return path_; }
   std::filesystem::path operator/(std::string_view name) const { return std::filesystem::path(path_) / name; }
 
   // A new file under that name.
