@@ -2,6 +2,9 @@
 //
 //   closed --5 failures in a row--> open --5 s--> half_open --one call: good--> closed
 //                                     ^----------------------- bad ------------'
+//
+// A probe that tells nothing for kOpenFor gives its turn to the next caller. What is told while it is open comes from
+// calls older than that and changes nothing.
 #pragma once
 
 #include <chrono>
@@ -34,8 +37,8 @@ class GEO_EXPORT Breaker {
 
  private:
   mutable std::mutex mutex_;
-  unsigned failures_ = 0;  // in a row
-  MonotonicTime open_until_{};
+  unsigned failures_ = 0;       // in a row
+  MonotonicTime open_until_{};  // while probing_: when the turn passes on
   bool open_ = false, probing_ = false;
 };
 
