@@ -12,7 +12,7 @@ namespace geo::client {
 // Threads: immutable.
 class GEO_EXPORT TrustedProxies {
  public:
-  explicit TrustedProxies(std::vector<Cidr> networks = {});
+  explicit TrustedProxies(const std::vector<Cidr>& networks = {});
   bool contains(const Ip& ip) const { return networks_.find(ip).has_value(); }
 
  private:

@@ -74,8 +74,9 @@ std::optional<Ip> read_forwarded(std::string_view element) {
 
 }  // namespace
 
-TrustedProxies::TrustedProxies(std::vector<Cidr> networks) {
+TrustedProxies::TrustedProxies(const std::vector<Cidr>& networks) {
   std::vector<std::pair<Cidr, std::uint32_t>> rows;
+  rows.reserve(networks.size());
   for (const Cidr& network : networks) rows.emplace_back(network, 1);
   networks_ = PrefixMap(std::move(rows));
 }
