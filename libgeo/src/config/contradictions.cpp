@@ -12,14 +12,19 @@
 namespace geo::config {
 namespace {
 
-bool is_open_to_others(std::string_view address) {
-  if (address.empty() || address.starts_with("unix:")) return false;
+// "localhost:8081"; the port may lack.
+bool is_loopback(std::string_view address) {
   std::string_view host = parse_address(address).host;
-  if (iequals(host, "localhost")) return false;
-  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  if (host.empty()) host = address;
+  if (iequals(host, "localhost")) return true;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   const auto ip = Ip::parse(host);
-  if (!ip) return true;
-  return ip->is_v4() ? ip->v4_bits() >> 24U != 127 : ip->high() != 0 || ip->low() != 1;
+  if (!ip) return false;
+  return ip->is_v4() ? ip->v4_bits() >> 24U == 127 : ip->high() == 0 && ip->low() == 1;
+}
+
+bool is_open_to_others(std::string_view address) {
+  return !address.empty() && !address.starts_with("unix:") && !is_loopback(address);
 }
 
 void check_listeners(const Config& config, Origins& origins) {
@@ -49,6 +54,28 @@ void check_signing(const Config& config, Origins& origins) {
                    [&](const SigningKey& key) { return key.id == signing.active; }))
     origins.fault("signing.active", "signing.keys",
                   fmt::format("no key {} in signing.keys", io::in_quotes(signing.active)));
+}
+
+void check_resolver(const Config& config, Origins& origins) {
+  const Resolver& resolver = config.resolver;
+  for (std::size_t i = 0; i < resolver.providers.size(); ++i) {
+    const auto at = resolver.providers.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find(resolver.providers.begin(), at, *at) != at)
+      origins.fault("resolver.providers", "resolver.providers", fmt::format("{} is given twice", io::in_quotes(*at)),
+                    static_cast<std::ptrdiff_t>(i));
+    if (*at == "ip-api" && resolver.url.empty() && resolver.ip_api.url.empty())
+      origins.fault("resolver.providers", "resolver.ip-api.url", "ip-api needs resolver.ip-api.url",
+                    static_cast<std::ptrdiff_t>(i));
+    if (*at == "remote" && resolver.url.empty() && resolver.remote.url.empty())
+      origins.fault("resolver.providers", "resolver.remote.url", "remote needs resolver.remote.url",
+                    static_cast<std::ptrdiff_t>(i));
+  }
+  constexpr std::string_view kPlain = "http://";
+  const std::string_view url = resolver.ip_api.url;
+  if (!resolver.ip_api.key_file.empty() && url.starts_with(kPlain) &&
+      !is_loopback(url.substr(kPlain.size(), url.find('/', kPlain.size()) - kPlain.size())))
+    origins.fault("resolver.ip-api.url", "resolver.ip-api.key_file",
+                  "a key goes over https alone; the paid service is https://pro.ip-api.com");
 }
 
 }  // namespace
@@ -81,6 +108,7 @@ void Origins::fault(std::string_view key, std::string_view other, std::string me
 void contradictions(const Config& config, Origins& origins) {
   check_listeners(config, origins);
   check_signing(config, origins);
+  check_resolver(config, origins);
   const double factor = config.balance.balance_factor;
   if (factor > 0 && factor < 1)
     origins.fault("balance.balance_factor", "balance.balance_factor",
@@ -95,15 +123,7 @@ void not_built_yet(const Config& config, Origins& origins) {
     if (used) origins.fault(key, key, fmt::format("{} is not part of this version", io::in_quotes(value)), item);
   };
   refuse_value_if(config.store.kind == "mongodb", "store.kind", "mongodb");
-  refuse_if(!config.resolver.url.empty(), "resolver.url");
-  refuse_if(!config.resolver.remote.url.empty(), "resolver.remote.url");
-  for (std::size_t i = 0; i < config.resolver.providers.size(); ++i) {
-    const std::string& provider = config.resolver.providers[i];
-    refuse_value_if(provider == "ip-api" || provider == "remote", "resolver.providers", provider,
-                    static_cast<std::ptrdiff_t>(i));
-  }
   refuse_if(!config.auth.url.empty(), "auth.url");
-  refuse_if(!config.listen.resolver.empty(), "listen.resolver");
   refuse_if(!config.listen.auth.empty(), "listen.auth");
   refuse_if(!config.tls.redirect.empty(), "tls.redirect");
   refuse_if(!config.tls.resolver.empty(), "tls.resolver");

@@ -173,27 +173,32 @@ INSTANTIATE_TEST_SUITE_P(
              "2:10: listen.verify: \"127.0.0.1:8081\" is listen.admin's address already"}));
 INSTANTIATE_TEST_SUITE_P(
     NotBuiltYet, ConfigRule,
-    testing::Values(
-        Case{"[store]\nkind = \"mongodb\"\n", "2:8: store.kind: \"mongodb\" is not part of this version"},
-        Case{"[resolver]\nurl = \"http://a\"\n", "2:7: resolver.url: is not part of this version"},
-        Case{"[resolver]\nproviders = [\"networks\", \"ip-api\"]\n",
-             "2:26: resolver.providers: \"ip-api\" is not part of this version"},
-        Case{"[resolver]\nproviders = [\"remote\"]\n",
-             "2:14: resolver.providers: \"remote\" is not part of this version"},
-        Case{"[resolver.remote]\nurl = \"http://a\"\n", "2:7: resolver.remote.url: is not part of this version"},
-        Case{"[auth]\nurl = \"http://a\"\n", "2:7: auth.url: is not part of this version"},
-        Case{"[listen]\nresolver = \"127.0.0.1:1\"\n", "2:12: listen.resolver: is not part of this version"},
-        Case{"[listen]\nauth = \"127.0.0.1:1\"\n", "2:8: listen.auth: is not part of this version"},
-        Case{"[tls]\nredirect = \"0.0.0.0:443\"\n", "2:12: tls.redirect: is not part of this version"},
-        Case{"[tls]\nkey_file = \"a\"\n", "2:12: tls.key_file: is not part of this version"},
-        Case{"[limits]\nrequests_per_s = 1\n", "2:18: limits.requests_per_s: is not part of this version"},
-        Case{"[health]\npath = \"/health\"\n", "2:8: health.path: is not part of this version"}));
+    testing::Values(Case{"[store]\nkind = \"mongodb\"\n", "2:8: store.kind: \"mongodb\" is not part of this version"},
+                    Case{"[auth]\nurl = \"http://a\"\n", "2:7: auth.url: is not part of this version"},
+                    Case{"[listen]\nauth = \"127.0.0.1:1\"\n", "2:8: listen.auth: is not part of this version"},
+                    Case{"[tls]\nredirect = \"0.0.0.0:443\"\n", "2:12: tls.redirect: is not part of this version"},
+                    Case{"[tls]\nkey_file = \"a\"\n", "2:12: tls.key_file: is not part of this version"},
+                    Case{"[limits]\nrequests_per_s = 1\n", "2:18: limits.requests_per_s: is not part of this version"},
+                    Case{"[health]\npath = \"/health\"\n", "2:8: health.path: is not part of this version"}));
 
-TEST(ReadConfig, EveryProviderThatIsNotBuiltIsToldInOneRun) {
-  EXPECT_EQ(faults_of("[resolver]\nproviders = [\"ip-api\", \"remote\"]\n"),
-            (Lines{"geod.toml:2:14: resolver.providers: \"ip-api\" is not part of this version",
-                   "geod.toml:2:24: resolver.providers: \"remote\" is not part of this version"}));
-}
+INSTANTIATE_TEST_SUITE_P(
+    Resolver, ConfigRule,
+    testing::Values(
+        Case{"[resolver]\nproviders = [\"remote\", \"ip-api\"]\n",
+             "2:14: resolver.providers: remote needs resolver.remote.url"},
+        Case{"[resolver]\nproviders = [\"remote\"]\n[resolver.remote]\nurl = \"http://a\"\n", ""},
+        Case{"[resolver]\nproviders = [\"remote\"]\nurl = \"http://a\"\n", ""},
+        Case{"[resolver]\nproviders = [\"networks\", \"maxmind\", \"networks\"]\n",
+             "2:37: resolver.providers: \"networks\" is given twice"},
+        Case{"[resolver]\nproviders = [\"ip-api\"]\n[resolver.ip-api]\nurl = \"\"\n",
+             "2:14: resolver.providers: ip-api needs resolver.ip-api.url"},
+        Case{"[resolver.ip-api]\nkey_file = \"k\"\n",
+             "2:12: resolver.ip-api.url: a key goes over https alone; the paid service is https://pro.ip-api.com"},
+        Case{"[resolver.ip-api]\nkey_file = \"k\"\nurl = \"http://127.0.0.1.example\"\n",
+             "3:7: resolver.ip-api.url: a key goes over https alone; the paid service is https://pro.ip-api.com"},
+        Case{"[resolver.ip-api]\nkey_file = \"k\"\nurl = \"https://pro.ip-api.com\"\n", ""},
+        Case{"[resolver.ip-api]\nkey_file = \"k\"\nurl = \"http://127.0.0.1:80/\"\n", ""},
+        Case{"[resolver.ip-api]\nkey_file = \"k\"\nurl = \"http://[::1]\"\n", ""}));
 
 TEST(ReadConfig, BadKeyIsNotToldAgainAsOneThatIsMissing) {
   EXPECT_EQ(faults_of("[signing]\nkeys = [ { id = \"k1\", secret_file = 5 }, { id = \"k2\", secret_file = \"a\" } ]\n"),

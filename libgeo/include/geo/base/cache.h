@@ -46,12 +46,12 @@ class Cache {
   // Immutable once made.
   struct Entry {
     Result<Value> answer;
-    MonotonicTime fresh_until, stale_until;
+    MonotonicTime loaded_at, fresh_until, stale_until;
   };
   struct Hit {
     std::shared_ptr<const Entry> entry;  // never null
     enum class From : std::uint8_t {
-      upstream /* loaded while this get() waited or by its own Start */,
+      upstream /* loaded at or after `now` */,
       cache,
       stale
     } from;
