@@ -84,7 +84,7 @@ TEST_F(MaxMindLocate, NamesItselfAndSaysTheAnswerIsFresh) {
   const auto provider = open(writer);
   EXPECT_EQ(provider->name(), "maxmind");
   EXPECT_EQ(ask(*provider, "198.18.0.1")->provider, "maxmind");
-  EXPECT_FALSE(ask(*provider, "198.18.0.1")->cached);
+  EXPECT_FALSE(ask(*provider, "198.18.0.1")->cached());
 }
 
 TEST_F(MaxMindLocate, NeverTakesTheRegisteredCountry) {

@@ -1,22 +1,21 @@
-#include "geo/io/mmdb.h"
+#include "io/mmdb/file.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "geo/base/text.h"
 #include "io/mmdb/record.h"
 
-namespace geo::io {
+namespace geo::io::mmdb {
 namespace {
 
 // The MaxMind DB format, version 2.0: search tree, 16 zero bytes, data section, marker, metadata.
@@ -116,19 +115,19 @@ Outcome<Layout> check_metadata(const std::uint8_t* bytes, std::uint64_t size) {
   const std::uint64_t metadata_at = marker + kMarker.size();
   const auto metadata_size = static_cast<std::uint32_t>(size - metadata_at);
 
-  mmdb::Checker checker(bytes + metadata_at, metadata_size);
+  Checker checker(bytes + metadata_at, metadata_size);
   if (!checker.whole(0)) return Unexpected("its metadata is broken: " + checker.fault());
   MMDB_s metadata{};  // as libmaxminddb itself reads it: a data section alone
   metadata.data_section = bytes + metadata_at;
   metadata.data_section_size = metadata_size;
-  const auto number = [&](const char* name) { return mmdb::find_unsigned(metadata, 0, name); };
+  const auto number = [&](const char* name) { return find_unsigned(metadata, 0, name); };
   const auto absent = [](const char* name) { return Unexpected(std::string("its metadata has no ") + name); };
 
   const auto format = number("binary_format_major_version");
   if (!format) return absent("binary_format_major_version");
   if (*format != 2) return Unexpected("is of MaxMind DB format " + std::to_string(*format) + ", not 2");
   constexpr const char* kType[] = {"database_type", nullptr};
-  const std::string type = mmdb::find_text(metadata, 0, kType);
+  const std::string type = find_text(metadata, 0, kType);
   if (type.empty()) return absent("database_type");
   if (lower(type).find("city") == std::string::npos && lower(type).find("enterprise") == std::string::npos)
     return Unexpected("is of type " + shown_type(type) + ", not a city or enterprise database");
@@ -152,75 +151,9 @@ Outcome<Layout> check_metadata(const std::uint8_t* bytes, std::uint64_t size) {
   return Layout{data_at, static_cast<std::uint32_t>(marker - data_at)};
 }
 
-// Visits every node that a look-up can reach, and every record once.
-class TreeCheck {
- public:
-  TreeCheck(const MMDB_s& file, const Layout& layout)
-      : file_(file),
-        records_(file.file_content + layout.data_at, layout.data_size),
-        seen_(layout.data_size),
-        heights_(file.metadata.node_count),
-        bits_(file.metadata.ip_version == 4 ? 32 : 128) {}
+}  // namespace
 
-  bool whole() { return visit(0, 0); }
-  const std::string& fault() const { return fault_; }
-
- private:
-  // Subtrees may be shared (2002::/16 is often an alias of the IPv4 one), so a node keeps the height below it.
-  bool visit(std::uint32_t node, unsigned depth) {
-    if (heights_[node] != 0 || depth == bits_) {
-      if (depth + std::max<unsigned>(heights_[node], 1) <= bits_) return true;
-      return refuse(node, "it is deeper than an address is long, or leads back to itself");
-    }
-    heights_[node] = kUnderWay;
-    MMDB_search_node_s read;
-    if (MMDB_read_node(&file_, node, &read) != MMDB_SUCCESS) return refuse(node, "it lies outside of the file");
-    const bool good = child(node, depth, read.left_record, read.left_record_type, read.left_record_entry.offset) &&
-                      child(node, depth, read.right_record, read.right_record_type, read.right_record_entry.offset);
-    if (!good) return false;
-    const auto height = [&](std::uint8_t type, std::uint64_t record) {
-      return type == MMDB_RECORD_TYPE_SEARCH_NODE ? heights_[record] : 0;
-    };
-    heights_[node] = static_cast<std::uint8_t>(1 + std::max(height(read.left_record_type, read.left_record),
-                                                            height(read.right_record_type, read.right_record)));
-    return true;
-  }
-
-  bool child(std::uint32_t node, unsigned depth, std::uint64_t record, std::uint8_t type, std::uint32_t offset) {
-    if (type == MMDB_RECORD_TYPE_SEARCH_NODE) return visit(static_cast<std::uint32_t>(record), depth + 1);
-    if (type == MMDB_RECORD_TYPE_EMPTY) return true;
-    if (type != MMDB_RECORD_TYPE_DATA || offset >= seen_.size())
-      return refuse(node, "it leads out of the data section");
-    if (seen_[offset]) return true;
-    seen_[offset] = true;
-    if (records_.whole(offset)) return true;
-    fault_ = "its data is broken: " + records_.fault();
-    return false;
-  }
-
-  bool refuse(std::uint32_t node, const char* why) {
-    fault_ = "its search tree is broken at node " + std::to_string(node) + ": " + why;
-    return false;
-  }
-
-  static constexpr std::uint8_t kUnderWay = 255;  // no height: 128 is the most
-  const MMDB_s& file_;
-  mmdb::Checker records_;
-  std::vector<bool> seen_;  // by offset in the data section
-  std::vector<std::uint8_t> heights_;
-  unsigned bits_;
-  std::string fault_;
-};
-
-struct Close {
-  void operator()(MMDB_s* file) const {
-    MMDB_close(file);
-    delete file;
-  }
-};
-using File = std::unique_ptr<MMDB_s, Close>;
-
-Outcome<File> open_file(const std::filesystem::path& path) {
+tl::expected<File, std::string> open_file(const std::filesystem::path& path) {
   const Outcome<Descriptor> copy = sealed_copy(path);
   if (!copy) return Unexpected(copy.error());
   struct stat info {};
@@ -241,76 +174,15 @@ Outcome<File> open_file(const std::filesystem::path& path) {
   if (error == MMDB_FILE_OPEN_ERROR || error == MMDB_IO_ERROR)
     return system_error("its copy cannot be opened as " + name);
   if (error != MMDB_SUCCESS) return Unexpected(std::string("cannot be used: ") + MMDB_strerror(error));
-  File file(opening.release());
+  File file{std::unique_ptr<MMDB_s, Close>(opening.release()), {}, Offsets()};
 
-  TreeCheck check(*file, *layout);
+  TreeCheck check(*file.mmdb, file.mmdb->file_content + layout->data_at, layout->data_size);
   if (!check.whole()) return Unexpected(check.fault());
+  const MMDB_metadata_s& metadata = file.mmdb->metadata;
+  file.info = {path.string(),       metadata.database_type, metadata.build_epoch,
+               metadata.ip_version, check.networks(),       size};
+  file.records = std::move(check.records());
   return file;
 }
 
-// The offset of the address's record.
-std::optional<std::uint32_t> find_record(const MMDB_s& file, const Ip& ip) {
-  int error = MMDB_SUCCESS;
-  MMDB_lookup_result_s result;
-  if (ip.is_v4()) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    std::memcpy(&address.sin_addr, ip.bytes().data() + 12, 4);
-    result = MMDB_lookup_sockaddr(&file, reinterpret_cast<const sockaddr*>(&address), &error);
-  } else {
-    if (file.metadata.ip_version == 4) return std::nullopt;
-    sockaddr_in6 address{};
-    address.sin6_family = AF_INET6;
-    std::memcpy(&address.sin6_addr, ip.bytes().data(), 16);
-    result = MMDB_lookup_sockaddr(&file, reinterpret_cast<const sockaddr*>(&address), &error);
-  }
-  if (error != MMDB_SUCCESS || !result.found_entry) return std::nullopt;
-  return result.entry.offset;
-}
-
-}  // namespace
-
-struct MaxMind::Files {
-  Counter found, unknown;
-  std::vector<File> open;
-  std::vector<MmdbInfo> infos;
-  std::string language;
-};
-
-MaxMind::MaxMind(std::unique_ptr<Files> files) : files_(std::move(files)) {}
-MaxMind::~MaxMind() = default;
-
-tl::expected<std::unique_ptr<MaxMind>, std::string> MaxMind::open(const std::vector<std::filesystem::path>& files,
-                                                                  std::string_view language) {
-  auto opened = std::make_unique<Files>();
-  opened->language = language;
-  for (const std::filesystem::path& path : files) {
-    Outcome<File> file = open_file(path);
-    if (!file) return Unexpected(path.string() + ": " + file.error());
-    const MMDB_metadata_s& metadata = (*file)->metadata;
-    opened->infos.push_back({path.string(), metadata.database_type, metadata.build_epoch, metadata.ip_version});
-    opened->open.push_back(std::move(*file));
-  }
-  return std::unique_ptr<MaxMind>(new MaxMind(std::move(opened)));
-}
-
-Polled<resolve::Located> MaxMind::locate(const resolve::Query& query) const {
-  for (const File& file : files_->open) {
-    const std::optional<std::uint32_t> record = find_record(*file, query.ip);
-    if (!record) continue;
-    place::Location location = mmdb::location_of(*file, *record, files_->language);
-    if (location.empty()) continue;
-    files_->found.add();
-    return resolve::Located{std::make_shared<const place::Location>(std::move(location)), kMaxMind};
-  }
-  files_->unknown.add();
-  return deny(ErrorCode::unknown_address, "no city database has this address");
-}
-
-resolve::ProviderStatus MaxMind::status(MonotonicTime) const {
-  return {kMaxMind, Breaker::State::closed, {}, {files_->found.sum(), files_->unknown.sum(), 0}};
-}
-
-const std::vector<MmdbInfo>& MaxMind::files() const { return files_->infos; }
-
-}  // namespace geo::io
+}  // namespace geo::io::mmdb
