@@ -163,7 +163,8 @@ class GEO_EXPORT Topology {
   Index find_partner(std::string_view id) const;
   Index find_group(std::string_view id) const;
   Index find_node(std::string_view id) const;
-  // The partner of a request's Host header (a port and letter case do not matter), else "default".
+  // The partner of a request's Host header (port, letter case and the form of an IPv6 address do not matter), else
+  // "default".
   Index partner_of_host(std::string_view host) const;
   // Is that "host" or "host:port", in lower case, a node's as it stands in signed URLs?
   bool is_node_host(std::string_view host) const;

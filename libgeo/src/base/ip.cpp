@@ -1,6 +1,7 @@
 #include "geo/base/ip.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <charconv>
 
@@ -99,6 +100,15 @@ std::string Ip::to_string() const {
 }
 
 Ip Ip::masked() const { return with_bits(*this, is_v4() ? 96 + 24 : 48, false); }
+
+std::string host_as_sent(std::string_view host) {
+  const bool in_brackets = host.starts_with('[') && host.ends_with(']') && host.find(':') != std::string_view::npos;
+  const std::optional<Ip> ip = in_brackets ? Ip::parse(host.substr(1, host.size() - 2)) : std::nullopt;
+  if (!ip) return lower(host);
+  // URLs know no dotted quads within brackets (WHATWG URL, "IPv6 serializer").
+  if (ip->is_v4()) return fmt::format("[::ffff:{:x}:{:x}]", ip->v4_bits() >> 16, ip->v4_bits() & 0xFFFFU);
+  return "[" + ip->to_string() + "]";
+}
 
 std::optional<Cidr> Cidr::parse(std::string_view text, std::string* why) {
   const auto refuse = [&](std::string reason) {

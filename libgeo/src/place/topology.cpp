@@ -55,7 +55,7 @@ Topology::Topology(Rows rows, bool nearest) : rows_(std::move(rows)), nearest_(n
   for (const Pattern& pattern : rows_.patterns) pattern_fallback_.push_back(indexes(patterns_, pattern.fallback));
   for (const Group& group : rows_.groups) group_fallback_.push_back(indexes(groups_, group.fallback));
   for (Index i = 0; i < rows_.partners.size(); ++i)
-    for (const std::string& host : rows_.partners[i].hosts) partner_hosts_.emplace(lower(host), i);
+    for (const std::string& host : rows_.partners[i].hosts) partner_hosts_.emplace(host_as_sent(host), i);
 
   nodes_of_.resize(rows_.groups.size());
   for (Index i = 0; i < rows_.nodes.size(); ++i) {
@@ -98,11 +98,16 @@ Index Topology::find_node(std::string_view id) const { return find(nodes_, id); 
 Index Topology::partner_of_host(std::string_view host) const {
   if (partner_hosts_.empty()) return default_partner_;
   host = without_port(host);
-  char small[256];
-  if (host.size() > sizeof small) return default_partner_;
-  std::transform(host.begin(), host.end(), small,
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  const Index partner = find(partner_hosts_, std::string_view(small, host.size()));
+  Index partner = kNone;
+  if (host.starts_with('[')) {
+    partner = find(partner_hosts_, host_as_sent(host));
+  } else {  // as nearly all are: in lower case without an allocation
+    char small[256];
+    if (host.size() > sizeof small) return default_partner_;
+    std::transform(host.begin(), host.end(), small,
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    partner = find(partner_hosts_, std::string_view(small, host.size()));
+  }
   return partner == kNone ? default_partner_ : partner;
 }
 

@@ -130,5 +130,24 @@ TEST(PrefixMap, AgreesWithATryOfEveryNetwork) {
   }
 }
 
+TEST(HostAsSent, IsLowerCaseWithAddressesInOneForm) {
+  const std::map<std::string_view, std::string_view> hosts{
+      {"Node-1.Example.com", "node-1.example.com"},
+      {"192.0.2.1", "192.0.2.1"},
+      {"[2001:0DB8::0001]", "[2001:db8::1]"},
+      {"[2001:db8::0.0.0.1]", "[2001:db8::1]"},
+      {"[::FFFF:192.0.2.1]", "[::ffff:c000:201]"},
+      {"[::ffff:c000:0201]", "[::ffff:c000:201]"},
+      // no hosts
+      {"", ""},
+      {"[", "["},
+      {"[]", "[]"},
+      {"[192.0.2.1]", "[192.0.2.1]"},
+      {"[FE80::1%eth0]", "[fe80::1%eth0]"},
+      {"[2001:DB8::1", "[2001:db8::1"},
+  };
+  for (const auto& [written, sent] : hosts) EXPECT_EQ(host_as_sent(written), sent) << written;
+}
+
 }  // namespace
 }  // namespace geo

@@ -83,7 +83,7 @@ TEST(PartnerOfHost, IgnoresPortCaseAndRootDot) {
   Rows rows = scene::small_map();
   Partner acme;
   acme.id = "acme";
-  acme.hosts = {"Video.Acme.example", "[2001:db8::1]"};
+  acme.hosts = {"Video.Acme.example", "[2001:db8::1]", "[::ffff:c000:201]"};
   rows.partners.push_back(acme);
   const Topology topology(rows);
   const auto partner = [&](std::string_view host) { return topology.partner(topology.partner_of_host(host)).id; };
@@ -92,6 +92,13 @@ TEST(PartnerOfHost, IgnoresPortCaseAndRootDot) {
   EXPECT_EQ(partner("video.acme.example."), "acme");
   EXPECT_EQ(partner("[2001:db8::1]:80"), "acme");
   EXPECT_EQ(partner("[2001:db8::1]"), "acme");
+  EXPECT_EQ(partner("[2001:DB8:0::1]:8080"), "acme");
+  EXPECT_EQ(partner("[2001:0db8:0000::0.0.0.1]"), "acme");
+  EXPECT_EQ(partner("[::FFFF:192.0.2.1]"), "acme");
+  EXPECT_EQ(partner("[2001:db8::2]"), "default");
+  for (const char* none : {"[", "[]", "]", ":", "[:", "[]:", "[2001:db8::1", "2001:db8::1]", "[192.0.2.1]",
+                           "2001:db8::1", "[2001:db8::1%25eth0]", "[2001:db8::1]]"})
+    EXPECT_EQ(partner(none), "default") << none;
   EXPECT_EQ(partner("other.example"), "default");
   EXPECT_EQ(partner(""), "default");
   EXPECT_EQ(partner(std::string(5000, 'x')), "default");

@@ -54,6 +54,10 @@ class Ip {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
+// A host as browsers send it in Host, however it is written: in lower case, an IPv6 address in its one short form.
+// [2001:0DB8::0001] -> [2001:db8::1], [::ffff:192.0.2.1] -> [::ffff:c000:201]. What is no host is only lowered.
+GEO_EXPORT std::string host_as_sent(std::string_view host);
+
 // Shape: 10.1.0.0/16. `prefix` counts within the family: 0..32 or 0..128.
 struct Cidr {
   Ip base;

@@ -53,15 +53,6 @@ bool is_host(std::string_view text) {
   return std::all_of(labels.begin(), labels.end(), is_label);
 }
 
-std::string host_as_sent(std::string_view host) {
-  const std::optional<Ip> ip =
-      host.starts_with('[') && host.ends_with(']') ? Ip::parse(host.substr(1, host.size() - 2)) : std::nullopt;
-  if (!ip) return lower(host);
-  // URLs know no dotted quads within brackets (WHATWG URL, "IPv6 serializer").
-  if (ip->is_v4()) return fmt::format("[::ffff:{:x}:{:x}]", ip->v4_bits() >> 16, ip->v4_bits() & 0xFFFFU);
-  return "[" + ip->to_string() + "]";
-}
-
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kShownMax = 80;
   std::string out;

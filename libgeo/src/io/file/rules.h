@@ -38,10 +38,6 @@ TextRule or_empty(TextRule rule);
 // address.
 bool is_host(std::string_view text);
 
-// A host as browsers send it in Host, however its row writes it: in lower case, an IPv6 address in its one short form.
-// [2001:0DB8::0001] -> [2001:db8::1], [::ffff:192.0.2.1] -> [::ffff:c000:201]. `host` is one by its form, or empty.
-std::string host_as_sent(std::string_view host);
-
 // In quotes, control characters escaped, cut where it is long: safe in a message of one line.
 std::string in_quotes(std::string_view text);
 // As it stands where it is a bare TOML key, else in_quotes().

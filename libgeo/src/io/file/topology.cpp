@@ -1,4 +1,5 @@
 #include "geo/balance.h"
+#include "geo/base/ip.h"
 #include "geo/base/text.h"
 #include "io/file/tables.h"
 
