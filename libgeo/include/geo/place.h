@@ -193,6 +193,18 @@ class GEO_EXPORT Topology {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   using Ids = std::unordered_map<std::string, Index, Hash, std::equal_to<>>;
+  // A place on a sphere of radius 1.
+  struct UnitVector {
+    explicit UnitVector(const Coordinates& at);
+    double chord2(const UnitVector& to) const {
+      return (x - to.x) * (x - to.x) + (y - to.y) * (y - to.y) + (z - to.z) * (z - to.z);
+    }
+    double x, y, z;
+  };
+  struct Site {
+    UnitVector at;
+    Index group;
+  };
   static Index find(const Ids& ids, std::string_view id);
   Index nearest_group(const Coordinates& at) const;
 
@@ -204,6 +216,7 @@ class GEO_EXPORT Topology {
   PrefixMap networks_;
   std::vector<Index> group_of_node_;
   std::vector<std::vector<Index>> nodes_of_, group_fallback_, pattern_fallback_;
+  std::vector<Site> sites_;  // groups with coordinates, by id
 };
 
 }  // namespace geo::place

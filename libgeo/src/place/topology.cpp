@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "geo/place.h"
 
@@ -28,6 +29,14 @@ std::string_view without_port(std::string_view host) {
 }
 
 }  // namespace
+
+Topology::UnitVector::UnitVector(const Coordinates& at) {
+  constexpr double kRadians = std::numbers::pi / 180.0;
+  const double from_axis = std::cos(at.latitude * kRadians);
+  x = from_axis * std::cos(at.longitude * kRadians);
+  y = from_axis * std::sin(at.longitude * kRadians);
+  z = std::sin(at.latitude * kRadians);
+}
 
 Topology::Topology(Rows rows, bool nearest) : rows_(std::move(rows)), nearest_(nearest) {
   const auto number = [](Ids& ids, const auto& list) {
@@ -75,6 +84,11 @@ Topology::Topology(Rows rows, bool nearest) : rows_(std::move(rows)), nearest_(n
   // by id: the order of the rows never changes a decision
   for (std::vector<Index>& members : nodes_of_)
     std::sort(members.begin(), members.end(), [&](Index a, Index b) { return node(a).id < node(b).id; });
+
+  for (Index i = 0; i < rows_.groups.size(); ++i)
+    if (const auto& at = rows_.groups[i].coordinates) sites_.push_back({UnitVector(*at), i});
+  std::sort(sites_.begin(), sites_.end(),
+            [&](const Site& a, const Site& b) { return group(a.group).id < group(b.group).id; });
 
   std::string key;
   for (const Place& place : rows_.places) {
@@ -152,13 +166,19 @@ Grouped Topology::group_of_location(const Location& at) const {
   return {};
 }
 
+// Squared chords stand in the order of the distances and take no sine per group. They are off by some 1e-15: groups
+// closer to the best than that are measured, so that equal distances are equal.
 Index Topology::nearest_group(const Coordinates& at) const {
+  constexpr double kDoubt = 1e-12;
+  const UnitVector client(at);
+  double least = std::numeric_limits<double>::infinity();
+  for (const Site& site : sites_) least = std::min(least, site.at.chord2(client));
   Index best = kNone;
   double best_km = std::numeric_limits<double>::infinity();
-  for (Index i = 0; i < rows_.groups.size(); ++i) {
-    if (!rows_.groups[i].coordinates) continue;
-    const double km = distance_km(at, *rows_.groups[i].coordinates);
-    if (km < best_km || (km == best_km && group(i).id < group(best).id)) best = i, best_km = km;
+  for (const Site& site : sites_) {
+    if (site.at.chord2(client) > least + kDoubt) continue;
+    const double km = distance_km(at, *group(site.group).coordinates);
+    if (km < best_km) best = site.group, best_km = km;  // sites stand by id: the first of equals
   }
   return best;
 }

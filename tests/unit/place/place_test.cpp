@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 #include "scene.h"
 
 namespace geo::place {
@@ -71,6 +74,46 @@ TEST(GroupOf, TheLongestNetworkDecidesEvenWithoutAGroup) {
 TEST(GroupOf, NearestByCoordinatesUnlessSwitchedOff) {
   EXPECT_EQ(Map(scene::small_map()).of(at("FI", "", "", "", Coordinates{60.17, 24.94})), "ru-spb by nearest");
   EXPECT_EQ(Map(scene::small_map(), false).of(at("FI", "", "", "", Coordinates{60.17, 24.94})), "eu by default");
+}
+
+TEST(GroupOf, OfGroupsEquallyNearTheLowerIdWins) {
+  const auto nearest = [](std::initializer_list<std::pair<const char*, Coordinates>> groups, Coordinates client) {
+    Rows rows;
+    for (const auto& [id, at] : groups) rows.groups.push_back(group(id, {}, at));
+    return Map(rows).of(at("FI", "", "", "", client));
+  };
+  EXPECT_EQ(nearest({{"b", {55.75, 37.61}}, {"a", {55.75, 37.61}}}, {60.17, 24.94}), "a by nearest");
+  EXPECT_EQ(nearest({{"b", {48.5, 10}}, {"a", {48.5, 30}}}, {13.37, 20}), "a by nearest");
+  EXPECT_EQ(nearest({{"a", {48.5, 10}}, {"b", {48.5, 30}}}, {13.37, 20}), "a by nearest");
+  EXPECT_EQ(nearest({{"a", {48.5, 10}}, {"b", {48.5, 29.999999}}}, {13.37, 20}), "b by nearest");
+  EXPECT_EQ(nearest({{"a", {0.000001, 0}}, {"b", {0.0000009, 0}}}, {0, 0}), "b by nearest");
+  EXPECT_EQ(nearest({{"b", {0, 179.5}}, {"a", {0, 178}}}, {0, -179.5}), "b by nearest");
+}
+
+// The distances as they are told everywhere else decide, to the last bit.
+TEST(GroupOf, NearestIsByDistance) {
+  std::mt19937 dice(7);
+  const auto draw = [&](double range, unsigned steps) {
+    return range * (static_cast<double>(dice() % (2 * steps + 1)) / steps - 1);
+  };
+  for (const unsigned steps : {6U, 1800U, 1'800'000'000U}) {  // coarse ones bring many equal distances
+    const auto somewhere = [&] { return Coordinates{draw(90, steps), draw(180, steps)}; };
+    for (int round = 0; round < 300; ++round) {
+      Rows rows;
+      for (int i = 0; i < 12; ++i) rows.groups.push_back(group("g" + std::to_string(dice()), {}, somewhere()));
+      const Topology topology(rows);
+      for (int i = 0; i < 20; ++i) {
+        const Coordinates client = somewhere();
+        const auto by_distance = [&](const Group& a, const Group& b) {
+          const double a_km = distance_km(client, *a.coordinates), b_km = distance_km(client, *b.coordinates);
+          return a_km != b_km ? a_km < b_km : a.id < b.id;
+        };
+        const Group& expected = *std::min_element(rows.groups.begin(), rows.groups.end(), by_distance);
+        const Grouped found = topology.group_of(nullptr, at("FI", "", "", "", client), kNone);
+        ASSERT_EQ(topology.group(found.group).id, expected.id) << client.latitude << ", " << client.longitude;
+      }
+    }
+  }
 }
 
 TEST(GroupOf, NowhereWithoutADefaultGroup) {
