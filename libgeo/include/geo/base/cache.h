@@ -7,18 +7,31 @@
 //                              |<---- ttl (negative_ttl) ---->|<------- stale ------->|
 //                              fresh: served                   stale: see Stale        gone
 //
-// A hit takes no lock that another core's hits take: each thread has a small table of its own (a stripe) before the
-// shards. Replacement in a shard is S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache
-// eviction", SOSP 2023): what is asked once passes through a small queue and never pushes out what is asked again.
+// A hit takes no lock that another core's hits take: each thread's stripe has a small table of its own before the
+// shards. What a shard has given up may live on in those until its slot there is taken: at most as many entries again,
+// and at most 16,384. Replacement in a shard is S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need
+// for cache eviction", SOSP 2023): what is asked once passes through a small queue and never pushes out what is asked
+// again.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include "geo/base/cache_detail.h"
 #include "geo/base/clock.h"
+#include "geo/base/counter.h"
 #include "geo/base/result.h"
 
 namespace geo {
@@ -39,47 +52,279 @@ constexpr bool is_failure(ErrorCode code) {
   return code == ErrorCode::upstream_unavailable || code == ErrorCode::deadline_exceeded || code == ErrorCode::internal;
 }
 
+// Owns: nothing that a Load could miss: one may be finished after the cache is gone.
 // Threads: any number at once. Waits only in get(), until the deadline it is given.
 template <class Key, class Value, class Hash = std::hash<Key>>
 class Cache {
+  struct Node;
+  struct Flight;
+  struct Core;
+
  public:
   // Immutable once made.
   struct Entry {
     Result<Value> answer;
-    MonotonicTime loaded_at, fresh_until, stale_until;
+    MonotonicTime fresh_until, stale_until;
   };
   struct Hit {
     std::shared_ptr<const Entry> entry;  // never null
     enum class From : std::uint8_t {
-      upstream /* loaded at or after `now` */,
+      upstream /* loaded while this get() waited or by its own Start */,
       cache,
       stale
     } from;
   };
 
-  // One call to the upstream, under way. Move-only. Exactly one finish(); a Load that goes without it finishes with
-  // upstream_unavailable, so nobody waits for ever.
+  // One call to the upstream, under way. Move-only. Exactly one finish(), from any thread; a Load that goes without it
+  // finishes with upstream_unavailable, so nobody waits for ever.
   class Load {
    public:
-    const Key& key() const;
+    Load(Load&&) noexcept = default;
+    Load& operator=(Load&& other) noexcept {
+      const Load last(std::move(*this));
+      core_ = std::move(other.core_);
+      flight_ = std::move(other.flight_);
+      return *this;
+    }
+    ~Load() {
+      // the text is short enough to need no memory
+      if (core_) finish(deny(ErrorCode::upstream_unavailable, "no answer came"), flight_->ended);
+    }
+
+    // Of a Load that was not moved from.
+    const Key& key() const { return flight_->node->key; }
     // ttl: what the upstream allows, if that is shorter than the limits'. A denial that is_failure() is told to those
-    // who wait and not kept (a stale entry serves them instead); any other is kept for negative_ttl.
-    void finish(Result<Value> answer, MonotonicTime now, std::optional<std::chrono::milliseconds> ttl = {});
+    // who wait and not kept (a stale entry serves them instead); any other is kept for negative_ttl. Without memory to
+    // keep it, the answer is told all the same.
+    void finish(Result<Value> answer, MonotonicTime now, std::optional<std::chrono::milliseconds> ttl = {}) noexcept {
+      if (const auto core = std::exchange(core_, nullptr)) core->finish(*flight_, std::move(answer), now, ttl);
+    }
+
+   private:
+    friend Cache;
+    Load(std::shared_ptr<Core> core, std::shared_ptr<Flight> flight) noexcept
+        : core_(std::move(core)), flight_(std::move(flight)) {}
+
+    std::shared_ptr<Core> core_;  // null: finished
+    std::shared_ptr<Flight> flight_;
   };
-  // Begins the call and returns at once, with no lock of the cache held; it may finish the load before it returns.
-  using Start = std::function<void(Load)>;  // implementer: a template parameter may be better (no allocation)
 
-  Cache(CacheLimits limits, Stale stale);
+  Cache(CacheLimits limits, Stale stale) : core_(std::make_shared<Core>(limits)), stale_(stale) {}
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
 
-  // Fresh: at once. Else `start` is called - unless that key is under way - and, where `wait` allows it, the answer
-  // waited for. Nothing: it is not at hand and waiting was not allowed, or the deadline passed first.
-  std::optional<Hit> get(const Key& key, MonotonicTime now, Wait wait, Start start);
+  // Fresh: at once. Else `start`, a void(Load), is called - unless that key is under way - and, where `wait` allows it,
+  // the answer waited for. Nothing: it is not at hand and waiting was not allowed, or the deadline passed first and
+  // nothing stale may stand in.
+  // `start` begins the call and returns at once; no lock of the cache is held, and it may finish the load before it
+  // returns: then that answer is at hand. What it throws passes through, and the load is finished.
+  template <class Start>
+  requires std::is_invocable_v<Start&, Load> std::optional<Hit> get(const Key& key, MonotonicTime now, Wait wait,
+                                                                    Start&& start);
 
+  // Each get() is a hit, stale, or - waited for or in vain - a miss; each load is a call of Start.
   struct Stats {
     std::uint64_t hits, misses, stale, loads, failures;
     std::size_t entries;
   };
   Stats stats() const;
+
+ private:
+  using Handle = std::shared_ptr<const Node>;
+  using Salted = detail::SaltedHash<Key, Hash>;
+
+  static std::shared_ptr<const Entry> entry_of(Handle node) {
+    const Entry* entry = &node->entry;
+    return {std::move(node), entry};
+  }
+  // What can be told of a call under way, or of what it was to replace.
+  std::optional<Hit> landed(Flight& flight, Handle old, MonotonicTime now, Wait wait, bool at_once);
+
+  std::shared_ptr<Core> core_;
+  Stale stale_;
 };
+
+template <class Key, class Value, class Hash>
+struct Cache<Key, Value, Hash>::Node {
+  Node(const Key& k, std::uint64_t h) : key(k), hash(h) {}
+
+  Key key;
+  std::uint64_t hash;
+  detail::Visits visits;
+  Entry entry{tl::unexpected<Denial>(Denial{}), {}, {}};
+};
+
+// A call under way, and what came of it.
+template <class Key, class Value, class Hash>
+struct Cache<Key, Value, Hash>::Flight {
+  Flight(const Key& key, std::uint64_t hash, MonotonicTime now) : node(std::make_shared<Node>(key, hash)), ended(now) {}
+
+  // Has it ended, or does it until then?
+  bool await(Wait wait) {
+    std::unique_lock lock(mutex);
+    if (wait.allowed()) landed.wait_until(lock, wait.deadline(), [this] { return done; });
+    return done;
+  }
+
+  // Set before `done`: the memory for the answer is there before the call is made.
+  const std::shared_ptr<Node> node;
+  MonotonicTime ended;
+
+  std::mutex mutex;
+  std::condition_variable landed;
+  bool done = false;
+};
+
+// What loads under way hold on to.
+template <class Key, class Value, class Hash>
+struct Cache<Key, Value, Hash>::Core {
+  static_assert(std::is_nothrow_move_constructible_v<Value> && std::is_nothrow_move_assignable_v<Value>,
+                "an answer must reach those who wait for it");
+
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    detail::S3Fifo<Node> kept;
+    std::unordered_map<Key, std::shared_ptr<Flight>, Salted> flights;
+  };
+  static constexpr std::size_t kShardsMax = 64, kShardEntriesMin = 1024;
+
+  explicit Core(CacheLimits l)
+      : limits(l),
+        salted{reinterpret_cast<std::uintptr_t>(this)},
+        shards(std::bit_floor(std::clamp<std::size_t>(l.entries / kShardEntriesMin, 1, kShardsMax))),
+        front_slots(detail::Front<Node>::slots_for(l.entries, kStripes)) {
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      const bool one_more = i < l.entries % shards.size();
+      shards[i].kept = detail::S3Fifo<Node>(l.entries / shards.size() + (one_more ? 1 : 0));
+      shards[i].flights = decltype(Shard::flights)(0, salted);
+    }
+  }
+
+  // The high bits: the low ones say where in a shard.
+  Shard& shard_of(std::uint64_t hash) { return shards[(hash >> 32) & (shards.size() - 1)]; }
+
+  static MonotonicTime after(MonotonicTime now, std::chrono::milliseconds life) {
+    const auto rest = std::chrono::floor<std::chrono::milliseconds>(MonotonicTime::max() - now);
+    return now + std::clamp(life, std::chrono::milliseconds{0}, rest);
+  }
+
+  void finish(Flight& flight, Result<Value> answer, MonotonicTime now, std::optional<std::chrono::milliseconds> ttl) {
+    Entry& entry = flight.node->entry;
+    const bool failed = !answer && is_failure(answer.error().code);
+    const std::chrono::milliseconds life = answer ? limits.ttl : limits.negative_ttl;
+    entry.fresh_until = failed ? now : after(now, std::min(life, ttl.value_or(life)));
+    entry.stale_until = answer ? after(entry.fresh_until, limits.stale) : entry.fresh_until;
+    entry.answer = std::move(answer);
+    flight.ended = now;
+    if (failed) failures.add();
+
+    Handle gone;  // ends after the lock
+    {
+      Shard& shard = shard_of(flight.node->hash);
+      const std::lock_guard lock(shard.mutex);
+      // one that is over at once still has to take the place of what was known before
+      if (!failed && (now < entry.stale_until || shard.kept.find(flight.node->hash, flight.node->key))) {
+        try {
+          gone = shard.kept.put(flight.node, now);
+        } catch (const std::bad_alloc&) {
+        }
+      }
+      shard.flights.erase(flight.node->key);
+    }
+    {
+      const std::lock_guard lock(flight.mutex);
+      flight.done = true;
+    }
+    flight.landed.notify_all();
+  }
+
+  const CacheLimits limits;
+  const Salted salted;
+  std::vector<Shard> shards;
+  const std::size_t front_slots;
+  std::array<detail::Front<Node>, kStripes> fronts;
+  Counter hits, misses, stale, loads, failures;
+};
+
+template <class Key, class Value, class Hash>
+template <class Start>
+requires std::is_invocable_v<Start&, typename Cache<Key, Value, Hash>::Load>
+auto Cache<Key, Value, Hash>::get(const Key& key, MonotonicTime now, Wait wait, Start&& start) -> std::optional<Hit> {
+  Core& core = *core_;
+  const std::uint64_t hash = core.salted(key);
+  auto& front = core.fronts[thread_stripe()];
+  auto [node, wanted] = front.find(hash, key, now, core.front_slots);
+  if (node) {
+    node->visits.add();
+    core.hits.add();
+    return Hit{entry_of(std::move(node)), Hit::From::cache};
+  }
+
+  Handle old;  // past its ttl, not past the stale window
+  std::shared_ptr<Flight> flight;
+  std::optional<Load> load;
+  {
+    auto& shard = core.shard_of(hash);
+    const std::lock_guard lock(shard.mutex);
+    if (const Handle* kept = shard.kept.find(hash, key)) {
+      const Entry& entry = (*kept)->entry;
+      wanted = (*kept)->visits.add() != 0 && wanted;
+      if (now < entry.fresh_until) {
+        node = *kept;
+      } else if (now < entry.stale_until) {
+        old = *kept;
+      }
+    }
+    if (!node) {
+      if (const auto found = shard.flights.find(key); found != shard.flights.end()) {
+        flight = found->second;
+      } else {
+        flight = std::make_shared<Flight>(key, hash, now);
+        shard.flights.emplace(key, flight);
+        load.emplace(Load(core_, flight));
+      }
+    }
+  }
+  if (node) {
+    core.hits.add();
+    if (wanted) front.keep(node);
+    return Hit{entry_of(std::move(node)), Hit::From::cache};
+  }
+  if (load) {
+    core.loads.add();
+    start(Load(*std::move(load)));
+  }
+  const bool at_once = old && stale_ == Stale::while_refreshed;
+  return landed(*flight, std::move(old), now, at_once ? Wait::never() : wait, at_once);
+}
+
+template <class Key, class Value, class Hash>
+auto Cache<Key, Value, Hash>::landed(Flight& flight, Handle old, MonotonicTime now, Wait wait, bool at_once)
+    -> std::optional<Hit> {
+  const bool done = flight.await(wait);
+  const Result<Value>& answer = flight.node->entry.answer;
+  if (!done || (!answer && is_failure(answer.error().code))) {
+    // by now, as far as this can be known without a clock
+    const MonotonicTime then = std::max(now, done ? flight.ended : wait.deadline());
+    if (old && (done || at_once || wait.allowed()) && then < old->entry.stale_until) {
+      core_->stale.add();
+      return Hit{entry_of(std::move(old)), Hit::From::stale};
+    }
+  }
+  core_->misses.add();
+  if (!done) return {};
+  return Hit{entry_of(flight.node), Hit::From::upstream};
+}
+
+template <class Key, class Value, class Hash>
+auto Cache<Key, Value, Hash>::stats() const -> Stats {
+  std::size_t entries = 0;
+  for (auto& shard : core_->shards) {
+    const std::lock_guard lock(shard.mutex);
+    entries += shard.kept.size();
+  }
+  return {core_->hits.sum(),  core_->misses.sum(),   core_->stale.sum(),
+          core_->loads.sum(), core_->failures.sum(), entries};
+}
 
 }  // namespace geo
