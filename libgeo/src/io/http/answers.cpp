@@ -1,0 +1,262 @@
+#include "io/http/answers.h"
+
+#include <Poco/Dynamic/Var.h>
+#include <Poco/Exception.h>
+#include <Poco/JSON/Array.h>
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "geo/base/text.h"
+
+namespace geo::io::http {
+namespace {
+
+using Poco::Dynamic::Var;
+using Object = Poco::JSON::Object::Ptr;
+using Array = Poco::JSON::Array::Ptr;
+
+constexpr std::size_t kDepthMax = 4;   // of what is nested; the answers need 3
+constexpr std::size_t kTextMax = 256;  // bytes of a name; the longest place names have under 200
+
+tl::unexpected<std::string> wrong(std::string_view why) { return tl::unexpected<std::string>(std::string(why)); }
+
+bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+
+// UTF-8 without control characters (C0, DEL, C1): names are printed on terminals and joined into keys.
+bool is_plain_text(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const Utf8 c = utf8_at(text, i);
+    if (c.size == 0 || c.code < 0x20 || (c.code >= 0x7f && c.code <= 0x9f)) return false;
+    i += c.size;
+  }
+  return true;
+}
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t size = utf8_at(text, i).size;
+    if (size == 0) return false;
+    i += size;
+  }
+  return true;
+}
+
+Read<Var> parse(std::string_view body) {
+  if (!is_utf8(body)) return wrong("its answer is no UTF-8");
+  try {
+    Poco::JSON::Parser parser;
+    parser.setDepth(kDepthMax);
+    parser.setAllowComments(false);
+    return parser.parse(std::string(body));
+  } catch (const std::exception&) {
+    return wrong("its answer is no JSON");
+  }
+}
+
+Read<Object> as_object(const Var& value) {
+  if (value.type() != typeid(Object)) return wrong("its answer is not in the agreed form");
+  return value.extract<Object>();
+}
+
+// Reads the values of an object one after another and remembers whether all were as they should be.
+class Fields {
+ public:
+  explicit Fields(Object object) : object_(std::move(object)) {}
+
+  bool good() const { return good_; }
+  bool has(const char* name) const { return object_->has(name); }
+
+  // Empty: null; `needed`: it may not be missing altogether.
+  std::string text(const char* name, bool needed) {
+    if (!object_->has(name)) return fail_if(needed);
+    const Var value = object_->get(name);
+    if (value.isEmpty()) return {};
+    if (value.type() != typeid(std::string)) return fail_if(true);
+    const std::string& text = value.extract<std::string>();
+    if (text.size() > kTextMax || !is_plain_text(text)) return fail_if(true);
+    return std::string(trim(text));
+  }
+  bool boolean(const char* name) {
+    const Var value = object_->get(name);
+    if (value.type() != typeid(bool)) return good_ = false;
+    return value.extract<bool>();
+  }
+  std::optional<double> number(const char* name) {
+    if (!object_->has(name) || object_->get(name).isEmpty()) return std::nullopt;
+    return number_of(object_->get(name));
+  }
+  std::optional<place::Coordinates> coordinates(const char* name) {
+    if (!object_->has(name)) return fail();
+    const Var value = object_->get(name);
+    if (value.isEmpty()) return std::nullopt;
+    if (value.type() != typeid(Array)) return fail();
+    const Array& pair = value.extract<Array>();
+    if (pair->size() != 2) return fail();
+    return coordinates_of(number_of(pair->get(0)), number_of(pair->get(1)));
+  }
+  std::optional<place::Coordinates> coordinates_of(std::optional<double> latitude, std::optional<double> longitude) {
+    if (!latitude && !longitude) return std::nullopt;
+    if (!latitude || !longitude || !(std::abs(*latitude) <= 90) || !(std::abs(*longitude) <= 180)) return fail();
+    return place::Coordinates{*latitude, *longitude};
+  }
+  void require(bool holds) { good_ = good_ && holds; }
+
+ private:
+  std::nullopt_t fail() {
+    good_ = false;
+    return std::nullopt;
+  }
+  std::string fail_if(bool it_is) {
+    good_ = good_ && !it_is;
+    return {};
+  }
+  std::optional<double> number_of(const Var& value) {
+    if (!value.isNumeric() || value.isBoolean()) return fail();
+    const double number = value.convert<double>();
+    if (!std::isfinite(number)) return fail();
+    return number;
+  }
+
+  Object object_;
+  bool good_ = true;
+};
+
+bool is_about(const std::string& text, const Ip& ip) { return Ip::parse(text) == ip; }
+
+bool is_country_code_or_nothing(const std::string& text) {
+  return text.empty() || (text.size() == 2 && is_upper(text[0]) && is_upper(text[1]));
+}
+
+Read<Result<place::Location>> read_entry(const Object& object) {
+  Fields fields(object);
+  const std::string status = fields.text("status", true);
+  if (status == "fail") {
+    const std::string message = fields.text("message", false);
+    if (!fields.good()) return wrong("its answer is not in the agreed form");
+    const bool is_reserved = message == "private range" || message == "reserved range";
+    return Result<place::Location>(deny(is_reserved ? ErrorCode::reserved_address : ErrorCode::unknown_address, {}));
+  }
+  place::Location at;
+  at.country_code = fields.text("countryCode", false);
+  at.region_iso = fields.text("region", false);
+  at.region = fields.text("regionName", false);
+  at.city = fields.text("city", false);
+  const std::optional<double> latitude = fields.number("lat"), longitude = fields.number("lon");
+  at.coordinates = fields.coordinates_of(latitude, longitude);
+  fields.require(status == "success" && is_country_code_or_nothing(at.country_code));
+  if (!fields.good()) return wrong("its answer is not in the agreed form");
+  if (!place::is_region_iso(at.region_iso)) at.region_iso.clear();
+  if (at.empty()) return Result<place::Location>(deny(ErrorCode::unknown_address, {}));
+  return Result<place::Location>(std::move(at));
+}
+
+// Poco's conversions throw; what they say is nothing that the caller could use.
+template <class F>
+auto guarded(F read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const std::exception&) {
+    return wrong("its answer is not in the agreed form");
+  }
+}
+
+}  // namespace
+
+bool is_json(std::string_view content_type) {
+  const std::vector<std::string_view> parts = split(content_type, ';');
+  const std::string_view type = trim(parts.front());
+  if (!iequals(type, "application/json") && !iequals(type, "application/problem+json")) return false;
+  return std::all_of(parts.begin() + 1, parts.end(), [](std::string_view part) {
+    part = trim(part);
+    constexpr std::string_view kCharset = "charset=";
+    if (!iequals(part.substr(0, kCharset.size()), kCharset)) return true;
+    part.remove_prefix(kCharset.size());
+    return iequals(part, "utf-8") || iequals(part, "\"utf-8\"");
+  });
+}
+
+std::optional<std::chrono::seconds> max_age(std::string_view cache_control) {
+  constexpr std::uint64_t kYear = 365 * 86400;
+  std::optional<std::chrono::seconds> age;
+  for (std::string_view part : split(cache_control, ',')) {
+    part = trim(part);
+    if (iequals(part, "no-store") || iequals(part, "no-cache")) return std::chrono::seconds{0};
+    constexpr std::string_view kMaxAge = "max-age=";
+    if (!iequals(part.substr(0, kMaxAge.size()), kMaxAge)) continue;
+    if (const auto digits = parse_digits(part.substr(kMaxAge.size())))
+      age = std::chrono::seconds{std::min(*digits, kYear)};
+  }
+  return age;
+}
+
+Read<place::Location> read_resolved(std::string_view body, const Ip& ip) {
+  return guarded([&]() -> Read<place::Location> {
+    const Read<Object> object = parse(body).and_then(as_object);
+    if (!object) return wrong(object.error());
+    Fields fields(*object);
+    place::Location at;
+    at.country_code = fields.text("country_code", true);
+    at.region_iso = fields.text("region_iso", true);
+    at.region = fields.text("region", true);
+    at.city = fields.text("city", true);
+    at.coordinates = fields.coordinates("coordinates");
+    fields.boolean("cached");
+    fields.require(!fields.text("provider", true).empty());
+    fields.require(is_about(fields.text("ip", true), ip));
+    fields.require(is_country_code_or_nothing(at.country_code));
+    fields.require(at.region_iso.empty() || place::is_region_iso(at.region_iso));
+    if (!fields.good()) return wrong("its answer is not in the agreed form");
+    return at;
+  });
+}
+
+Read<ErrorCode> read_refusal(std::string_view body) {
+  return guarded([&]() -> Read<ErrorCode> {
+    const Read<Object> object = parse(body).and_then(as_object);
+    if (!object) return wrong(object.error());
+    Fields fields(*object);
+    const std::string code = fields.text("code", true);
+    for (const ErrorCode each : {ErrorCode::unknown_address, ErrorCode::reserved_address})
+      if (fields.good() && code == name_of(each)) return each;
+    return wrong("its answer is not in the agreed form");
+  });
+}
+
+Read<Result<place::Location>> read_ip_api(std::string_view body, const Ip& ip) {
+  return guarded([&]() -> Read<Result<place::Location>> {
+    const Read<Object> object = parse(body).and_then(as_object);
+    if (!object) return wrong(object.error());
+    Fields fields(*object);
+    if (!is_about(fields.text("query", true), ip)) return wrong("its answer is about another address");
+    return read_entry(*object);
+  });
+}
+
+Read<std::vector<Read<Result<place::Location>>>> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ips) {
+  return guarded([&]() -> Read<std::vector<Read<Result<place::Location>>>> {
+    const Read<Var> value = parse(body);
+    if (!value) return wrong(value.error());
+    if (value->type() != typeid(Array)) return wrong("its answer is not in the agreed form");
+    const Array& array = value->extract<Array>();
+    std::map<Ip, Object> by_query;  // the first of several about one address
+    for (const Var& each : *array) {
+      if (each.type() != typeid(Object)) continue;
+      const Object& object = each.extract<Object>();
+      if (const auto ip = Ip::parse(Fields(object).text("query", true))) by_query.emplace(*ip, object);
+    }
+    std::vector<Read<Result<place::Location>>> out;
+    out.reserve(ips.size());
+    for (const Ip& ip : ips) {
+      const auto found = by_query.find(ip);
+      out.push_back(found == by_query.end() ? wrong("its answer does not tell of every address")
+                                            : guarded([&] { return read_entry(found->second); }));
+    }
+    return out;
+  });
+}
+
+}  // namespace geo::io::http

@@ -1,0 +1,44 @@
+// What upstreams' answers say, read strictly: whatever is not as agreed is an error.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "geo/base/ip.h"
+#include "geo/base/result.h"
+#include "geo/place.h"
+
+namespace geo::io::http {
+
+template <class T>
+using Read = tl::expected<T, std::string>;  // the error is for people and holds nothing of the answer
+
+// "application/json", "application/problem+json"; a charset other than UTF-8 is none.
+bool is_json(std::string_view content_type);
+
+// max-age of "private, max-age=3600"; 0 with no-store or no-cache.
+std::optional<std::chrono::seconds> max_age(std::string_view cache_control);
+
+// ---- remote: GET /resolve ----
+
+// {"ip":"77.88.55.60","country_code":"RU","region_iso":"MOW","region":"Moscow","city":"Москва",
+//  "coordinates":[55.75,37.61],"provider":"maxmind","cached":false}, about `ip`.
+Read<place::Location> read_resolved(std::string_view body, const Ip& ip);
+
+// {"code":"unknown_address",..} or {"code":"reserved_address",..}
+Read<ErrorCode> read_refusal(std::string_view body);
+
+// ---- ip-api: GET /json/{ip}, POST /batch ----
+
+// {"status":"success","countryCode":"RU","region":"MOW","regionName":"Moscow","city":"Moscow","lat":55.75,"lon":37.61,
+//  "query":"77.88.55.60"} or {"status":"fail","message":"private range","query":"10.0.0.1"}, about `ip`.
+Read<Result<place::Location>> read_ip_api(std::string_view body, const Ip& ip);
+
+// An array of such, matched by `query`: in the order of `ips`, each read for itself.
+Read<std::vector<Read<Result<place::Location>>>> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ips);
+
+}  // namespace geo::io::http

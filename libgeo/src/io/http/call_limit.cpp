@@ -1,0 +1,54 @@
+#include "io/http/call_limit.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "geo/base/text.h"
+
+namespace geo::io::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kWindow = 60s;
+constexpr std::uint64_t kTtlMax = 3600;  // seconds; more is a mistake: the service's window is a minute
+
+}  // namespace
+
+MonotonicTime CallLimit::next(MonotonicTime now) const {
+  MonotonicTime at = now;
+  if (now < allowed_until_ && allowed_ == 0) at = allowed_until_;
+  if (!most_) return at;
+  const auto counted = std::upper_bound(ended_.begin(), ended_.end(), now - kWindow);
+  const std::size_t used = under_way_ + static_cast<std::size_t>(ended_.end() - counted);
+  if (used < *most_) return at;
+  // as many as are too many have to be forgotten first; of those under way nobody knows when
+  const std::size_t too_many = used - *most_ + 1;
+  const bool is_known = too_many <= static_cast<std::size_t>(ended_.end() - counted);
+  return std::max(at, is_known ? counted[static_cast<std::ptrdiff_t>(too_many) - 1] + kWindow : now + kWindow);
+}
+
+void CallLimit::left(MonotonicTime now) {
+  while (!ended_.empty() && ended_.front() <= now - kWindow) ended_.pop_front();
+  ++under_way_;
+  if (now < allowed_until_ && allowed_ > 0) --allowed_;
+}
+
+void CallLimit::came_back(MonotonicTime now, std::string_view rl, std::string_view ttl, bool is_refused) {
+  --under_way_;
+  if (most_) ended_.push_back(now);
+  const std::optional<std::uint64_t> more = is_refused ? 0 : parse_digits(rl);
+  if (!more) return;
+  const MonotonicTime until =
+      now + std::chrono::seconds(std::clamp<std::uint64_t>(parse_digits(ttl).value_or(60), 1, kTtlMax));
+  // Those still under way may have come after this one was counted.
+  const std::uint64_t allowed = *more - std::min<std::uint64_t>(*more, under_way_);
+  if (now < allowed_until_ && allowed_ == 0)
+    allowed_until_ = std::max(allowed_until_, allowed == 0 ? until : allowed_until_);  // what was forbidden stays so
+  else {
+    allowed_ = now < allowed_until_ ? std::min(allowed_, allowed) : allowed;
+    allowed_until_ = until;
+  }
+}
+
+}  // namespace geo::io::http

@@ -1,0 +1,265 @@
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "geo/base/text.h"
+#include "geo/io/http.h"
+#include "geo/io/threads.h"
+#include "io/http/answers.h"
+#include "io/http/call_limit.h"
+#include "io/http/client.h"
+#include "io/http/loads.h"
+
+// https://ip-api.com/docs: /json/{ip}, /batch, X-Rl (calls left in this window), X-Ttl (seconds until the next).
+
+namespace geo::io {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace http;
+
+constexpr std::string_view kName = "ip-api";
+constexpr std::size_t kCallsMax = 4;  // at once, each on its connection
+constexpr std::size_t kWaitingMax = 4000;
+constexpr std::size_t kBatchMax = 100;    // addresses
+constexpr std::size_t kFreeSingles = 45;  // calls a minute
+constexpr std::size_t kFreeBatches = 15;  // calls a minute
+constexpr std::array<std::string_view, 8> kLanguages{"en", "de", "es", "pt-BR", "fr", "ja", "zh-CN", "ru"};
+
+class IpApi final : public resolve::Upstream {
+ public:
+  IpApi(const IpApiSettings& settings, const Clock& clock)
+      : clock_(clock),
+        gather_(settings.gather),
+        query_(query_of(settings)),
+        client_(settings.url, kCallsMax),
+        singles_(limit_of(settings, kFreeSingles)),
+        batches_(limit_of(settings, kFreeBatches)),
+        loads_(kName, clock, kWaitingMax),
+        workers_(kCallsMax, kCallsMax),
+        thread_([this] { run(); }) {}
+
+  ~IpApi() override {
+    loads_.close();
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+  std::string_view name() const override { return kName; }
+  resolve::ProviderStatus status(MonotonicTime now) const override { return loads_.status(now); }
+
+  void ask(resolve::PlaceCache::Load load, std::chrono::milliseconds budget) const override {
+    const Loads::Ptr taken = loads_.take(std::move(load), budget);
+    if (!taken) return;
+    std::optional<std::chrono::seconds> too_late;
+    {
+      const std::lock_guard lock(mutex_);
+      too_late = beyond(*taken, clock_.monotonic());
+      if (!too_late) queue_.push_back(taken);
+    }
+    if (too_late) return loads_.fail(*taken, "its limit of calls is used up", *too_late);
+    wake_.notify_all();
+  }
+
+ private:
+  using Batch = std::vector<Loads::Ptr>;
+  enum class Kind : std::uint8_t { single, batch };
+
+  static std::string query_of(const IpApiSettings& settings) {
+    const bool is_offered = std::count(kLanguages.begin(), kLanguages.end(), settings.language) > 0;
+    std::string query = "?fields=status,message,countryCode,region,regionName,city,lat,lon,query&lang=";
+    query += is_offered ? settings.language : "en";
+    if (!settings.key.empty()) append_percent_encoded(query += "&key=", settings.key);
+    return query;
+  }
+  static std::optional<std::size_t> limit_of(const IpApiSettings& settings, std::size_t free) {
+    return settings.key.empty() ? std::optional(free) : std::nullopt;
+  }
+  CallLimit& limit(Kind kind) const { return kind == Kind::single ? singles_ : batches_; }
+
+  // ---- under mutex_ ----
+
+  MonotonicTime next(MonotonicTime now) const { return std::min(singles_.next(now), batches_.next(now)); }
+
+  // How long until a call may leave, if that is not within the load's budget.
+  std::optional<std::chrono::seconds> beyond(const Loads::Taken& taken, MonotonicTime now) const {
+    const MonotonicTime at = next(now);
+    if (at <= now || at < taken.due) return std::nullopt;
+    return std::chrono::ceil<std::chrono::seconds>(at - now);
+  }
+
+  // How long a call that could take more addresses is held back for them: the longer, the more of the minute's calls
+  // are used, but never for more than a third of what the load may take.
+  std::chrono::milliseconds hold(Kind kind, const Loads::Taken& oldest) const {
+    const CallLimit& calls = limit(kind);
+    const std::size_t used = calls.is_limited() ? calls.used() / (kind == Kind::single ? 4 : 1) : 0;
+    const auto most = std::chrono::floor<std::chrono::milliseconds>((oldest.due - oldest.since) / 3);
+    return std::min(most, gather_ * (1 << std::min<std::size_t>(used, 10)));
+  }
+
+  // ---- the thread that gathers ----
+
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      const MonotonicTime now = clock_.monotonic();
+      Batch late;
+      std::chrono::seconds retry_after{};
+      std::erase_if(queue_, [&](const Loads::Ptr& each) {
+        if (loads_.is_finished(*each)) return true;
+        const auto too_late = beyond(*each, now);
+        if (!too_late) return false;
+        retry_after = *too_late;
+        late.push_back(each);
+        return true;
+      });
+      if (!late.empty()) {
+        lock.unlock();
+        for (const Loads::Ptr& each : late) loads_.fail(*each, "its limit of calls is used up", retry_after);
+        lock.lock();
+        continue;
+      }
+      if (queue_.empty() || calls_ >= kCallsMax) {
+        wake_.wait(lock);
+        continue;
+      }
+      if (const MonotonicTime at = next(now); at > now) {
+        wake_.wait_for(lock, at - now);
+        continue;
+      }
+      const bool many = queue_.size() > 1;
+      const Kind kind = batches_.next(now) <= now && (many || singles_.next(now) > now) ? Kind::batch : Kind::single;
+      const MonotonicTime leaves = queue_.front()->since + hold(kind, *queue_.front());
+      if (queue_.size() < kBatchMax && leaves > now) {
+        wake_.wait_for(lock, leaves - now);
+        continue;
+      }
+      const std::size_t size = kind == Kind::batch ? std::min(queue_.size(), kBatchMax) : 1;
+      const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(size);
+      const auto batch = std::make_shared<const Batch>(queue_.begin(), end);
+      queue_.erase(queue_.begin(), end);
+      if (!loads_.breaker().admit(now)) {
+        lock.unlock();
+        for (const Loads::Ptr& each : *batch) loads_.fail_open(*each);
+        lock.lock();
+        continue;
+      }
+      limit(kind).left(now);
+      ++calls_;
+      // never refused: there are as many threads as calls
+      workers_.submit([this, kind, batch] { call(kind, *batch); });
+    }
+  }
+
+  // ---- the threads that call ----
+
+  void call(Kind kind, const Batch& batch) const {
+    std::vector<Ip> ips;
+    MonotonicTime due{};
+    for (const Loads::Ptr& each : batch) {
+      ips.push_back(each->key.ip());
+      due = std::max(due, each->due);
+    }
+    std::size_t repeated = 0;
+    Request request{.target = (kind == Kind::single ? "/json/" + ips[0].to_string() : "/batch") + query_,
+                    .headers = {{"Accept", "application/json"}},
+                    .json = {},
+                    .may_repeat = [&] { return repeat(repeated); }};
+    if (kind == Kind::batch) {
+      Json json(request.json.emplace());
+      json.open('[');
+      for (const Ip& ip : ips) json.text(ip.to_string());
+      json.close(']');
+    }
+    const MonotonicTime now = clock_.monotonic();
+    const auto answer = client_.call(request, std::chrono::ceil<std::chrono::milliseconds>(due - now));
+    const bool is_refused = answer && answer->status == 429;
+    {
+      const std::lock_guard lock(mutex_);
+      const MonotonicTime back = clock_.monotonic();
+      for (; repeated > 0; --repeated) singles_.came_back(back);
+      if (answer)
+        limit(kind).came_back(back, answer->header("X-Rl"), answer->header("X-Ttl"), is_refused);
+      else
+        limit(kind).came_back(back);
+      --calls_;
+      // may go by the other kind of call, or be told when
+      if (is_refused) queue_.insert(queue_.begin(), batch.begin(), batch.end());
+    }
+    wake_.notify_all();
+    if (is_refused) return loads_.breaker().returned();
+    finish(kind, batch, ips, answer);
+  }
+
+  // A second attempt is a call like any other.
+  bool repeat(std::size_t& repeated) const {
+    const std::lock_guard lock(mutex_);
+    const MonotonicTime now = clock_.monotonic();
+    if (singles_.next(now) > now) return false;
+    singles_.left(now);
+    ++repeated;
+    return true;
+  }
+
+  void finish(Kind kind, const Batch& batch, const std::vector<Ip>& ips,
+              const tl::expected<Answer, std::string>& answer) const {
+    const auto failed = [&](const std::string& why) {
+      loads_.breaker().failed(clock_.monotonic());
+      for (const Loads::Ptr& each : batch) loads_.fail(*each, why);
+    };
+    if (!answer) return failed(answer.error());
+    if (answer->status != 200) return failed("it answers with status " + std::to_string(answer->status));
+    if (!is_json(answer->header("Content-Type"))) return failed("its answer is no JSON");
+    std::vector<Read<Result<place::Location>>> entries;
+    if (kind == Kind::single) {
+      entries.push_back(read_ip_api(answer->body, ips[0]));
+    } else {
+      auto read = read_ip_api_batch(answer->body, ips);
+      if (!read) return failed(read.error());
+      entries = std::move(*read);
+    }
+    // An answer that has nothing of what was asked for is none.
+    if (std::none_of(entries.begin(), entries.end(), [](const auto& each) { return each.has_value(); }))
+      return failed(entries.front().error());
+    loads_.breaker().succeeded();
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (entries[i])
+        loads_.answer(*batch[i], std::move(*entries[i]));
+      else
+        loads_.fail(*batch[i], entries[i].error());
+    }
+  }
+
+  const Clock& clock_;
+  const std::chrono::milliseconds gather_;
+  const std::string query_;  // holds the key
+  const Client client_;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable wake_;
+  mutable std::deque<Loads::Ptr> queue_;  // not yet called for, the oldest first
+  mutable CallLimit singles_, batches_;
+  mutable std::size_t calls_ = 0;  // under way
+  bool stopping_ = false;
+
+  mutable Loads loads_;
+  Workers workers_;
+  std::thread thread_;  // the last: it uses all else
+};
+
+}  // namespace
+
+std::shared_ptr<const resolve::Upstream> ip_api(IpApiSettings settings, const Clock& clock) {
+  return std::make_shared<const IpApi>(settings, clock);
+}
+
+}  // namespace geo::io

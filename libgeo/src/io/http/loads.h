@@ -1,0 +1,84 @@
+// The loads that an upstream has taken, and how it fares with them.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "geo/base/breaker.h"
+#include "geo/resolve.h"
+
+namespace geo::io::http {
+
+// Each load is finished once: by its answer, or when its budget ends, whatever a call may hang in.
+// Owns: a thread that ends what is late. Threads: any number at once; nothing is finished under a lock.
+class Loads {
+ public:
+  using Load = resolve::PlaceCache::Load;
+
+  // One load. Known by its key; `since` .. `due` is its budget.
+  class Taken {
+   public:
+    Taken(Load load, MonotonicTime since_, MonotonicTime due_)
+        : key(load.key()), since(since_), due(due_), load_(std::move(load)) {}
+    const resolve::PlaceKey key;
+    const MonotonicTime since, due;
+
+   private:
+    friend class Loads;
+    std::optional<Load> load_;  // nothing: finished
+  };
+  using Ptr = std::shared_ptr<Taken>;
+
+  // name: static text. `most` at once.
+  Loads(std::string_view name, const Clock& clock, std::size_t most);
+  ~Loads() { close(); }
+  Loads(const Loads&) = delete;
+  Loads& operator=(const Loads&) = delete;
+
+  // Null: it was failed at once, because the breaker is open or too many wait.
+  Ptr take(Load load, std::chrono::milliseconds budget);
+  bool is_finished(const Taken& taken) const;
+  // All three do nothing where it is finished already.
+  void answer(Taken& taken, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl = {});
+  void fail(Taken& taken, std::string why, std::chrono::seconds retry_after = std::chrono::seconds{1});
+  // Because the breaker does not admit the call.
+  void fail_open(Taken& taken);
+  // One that was never taken.
+  void refuse(Load load, std::string why, std::chrono::seconds retry_after = std::chrono::seconds{1});
+
+  // Fails what is left and takes nothing new. Once.
+  void close();
+
+  Breaker& breaker() { return breaker_; }
+  resolve::ProviderStatus status(MonotonicTime now) const;
+
+ private:
+  using Waiting = std::multimap<MonotonicTime, Ptr>;
+
+  void finish(Load load, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl);
+  std::optional<Load> release(Taken& taken);
+  std::chrono::seconds until_admitted() const;
+  Denial denial(std::chrono::seconds retry_after) const;
+  void note(std::string why);
+  void run();
+
+  const std::string_view name_;
+  const Clock& clock_;
+  const std::size_t most_;
+  Breaker breaker_;
+  mutable std::array<Counter, resolve::kOutcomeNames.size()> calls_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  Waiting waiting_;  // by due
+  std::string last_error_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace geo::io::http
