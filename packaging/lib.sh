@@ -6,7 +6,7 @@
 # To build geod, geoctl and libgeo.
 BUILD_PACKAGES="cmake g++ ninja-build pkg-config
   libcli11-dev libexpected-dev libfmt-dev libmaxminddb-dev libmicrohttpd-dev libpoco-dev libssl-dev
-  libtomlplusplus-dev libxxhash-dev"
+  libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev"
 # To watch it work.
 DEMO_PACKAGES="ca-certificates curl"
 # To test it. nginx is a video node in front of a file that ffmpeg made.

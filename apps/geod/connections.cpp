@@ -49,7 +49,7 @@ Connections::Slot* Connections::open(int fd, const geo::Ip& peer) noexcept {
     slot->peer = peer;
     slot->busy.store(false);
     slot->bytes_taken.store(0);
-    slot->header_since = geo::MonotonicTime::min();
+    slot->begun_since = geo::MonotonicTime::min();
     return slot;
   });
 }
@@ -76,19 +76,19 @@ void Connections::sweep(Slot& slot, const Limits& limits) {
   // Taken, then busy, then received: a request that begins in between is seen as busy, or else its bytes as begun.
   const std::uint64_t taken = slot.bytes_taken.load();
   if (slot.busy.load()) {
-    slot.header_since = geo::MonotonicTime::min();
+    slot.begun_since = geo::MonotonicTime::min();
     return;
   }
   const auto received = received_from(slot.fd);
   const bool begun = received && received->bytes > taken;
   const bool ended = received && received->ended;
   if (!begun) {
-    slot.header_since = geo::MonotonicTime::min();
+    slot.begun_since = geo::MonotonicTime::min();
     if (limits.drop_idle || ended) ::shutdown(slot.fd, SHUT_RDWR);
-  } else if (slot.header_since == geo::MonotonicTime::min() || slot.taken_then != taken) {
-    slot.header_since = limits.now;
+  } else if (slot.begun_since == geo::MonotonicTime::min() || slot.taken_then != taken) {
+    slot.begun_since = limits.now;
     slot.taken_then = taken;
-  } else if (limits.now - slot.header_since > (ended ? kLastWords : limits.header_timeout)) {
+  } else if (limits.now - slot.begun_since > (ended ? kLastWords : limits.request_timeout)) {
     ::shutdown(slot.fd, SHUT_RDWR);
   }
 }

@@ -3,8 +3,8 @@
 // libmicrohttpd knows one timeout per connection, and any byte restarts it: a client that sends its header one byte at
 // a time would stay for ever. And when a request and the end of the stream come together, it (0.9.75, with epoll) never
 // notices the end. So each connection has a slot here, and sweep() - called twice a second - shuts down those whose
-// header is not complete in time or whose peer has gone. It never guesses who has begun a request: the kernel knows how
-// many bytes came (TCP_INFO), the slot knows how many of them were whole requests.
+// request, its body included, is not complete in time or whose peer has gone. It never guesses who has begun a request:
+// the kernel knows how many bytes came (TCP_INFO), the slot knows how many of them were whole requests.
 #pragma once
 
 #include <atomic>
@@ -28,8 +28,14 @@ class Connections {
     std::atomic<bool> busy{false};              // a request is being answered
     std::atomic<std::uint64_t> bytes_taken{0};  // of whole requests
     // The sweep's own notes.
-    geo::MonotonicTime header_since{};  // min: no header has begun
+    geo::MonotonicTime begun_since{};  // min: no request has begun
     std::uint64_t taken_then = 0;
+
+    // A whole request of so many bytes has come.
+    void took(std::size_t bytes) {
+      busy.store(true);
+      bytes_taken.fetch_add(bytes);
+    }
   };
 
   // Null: no memory.
@@ -39,7 +45,7 @@ class Connections {
 
   struct Limits {
     geo::MonotonicTime now;
-    std::chrono::milliseconds header_timeout;
+    std::chrono::milliseconds request_timeout;
     bool drop_idle = false;  // also those that have not sent a byte of a next request
   };
   void sweep(const Limits& limits);

@@ -9,13 +9,23 @@ namespace {
 
 constexpr std::array<std::string_view, kKnownCount> kNames{
     "host",      "content-length",  "transfer-encoding", "authorization",  "accept",          "origin",
-    "forwarded", "x-forwarded-for", "x-request-id",      "x-original-uri", "x-original-host", "x-real-ip"};
+    "forwarded", "x-forwarded-for", "x-request-id",      "x-original-uri", "x-original-host", "x-real-ip",
+    "geo-hops"};
 
 // A method is any token that a client makes up; the log takes the usual ones.
 std::string_view method_for_log(std::string_view method) {
   for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"})
     if (method == known) return method;
   return "other";
+}
+
+// Buffers are kept from request to request, but not those that a rare one made large.
+void empty(std::string& buffer) {
+  constexpr std::size_t kKept = 8192;
+  if (buffer.capacity() > kKept)
+    buffer = {};
+  else
+    buffer.clear();
 }
 
 }  // namespace
@@ -47,7 +57,8 @@ std::string_view Headers::operator[](Known known) const {
 
 void Answer::clear() {
   status = 0;
-  body.clear();
+  max_age.reset();
+  empty(body);
   used_ = 0;
 }
 
@@ -57,14 +68,26 @@ void Answer::header(const char* name, std::string_view value) {
   fields_[used_++].value.assign(value);
 }
 
+void Entry::located(std::string_view by, geo::resolve::From from) {
+  using geo::resolve::From;
+  provider = by;
+  located_by = from == From::provider ? by : from == From::cache ? "cache" : "stale";
+  place_cached = from != From::provider;
+}
+
 void Exchange::clear() {
   in.target.clear();
   in.path = in.query = in.method = in.host = {};
   in.headers.clear();
   in.request_id.clear();
+  in.content_length = in.body_bytes = in.header_bytes = 0;
+  in.chunked = false;
+  empty(in.body);
   out.clear();
   entry = {};
   request.reset();
+  asked.clear();
+  hops = 0;
   world.reset();
   state = State::fresh;
 }
@@ -89,6 +112,12 @@ void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allo
   }
   geo::append_problem(exchange.out.body, denial, exchange.in.request_id);
   exchange.entry.code = row.name;
+}
+
+bool is_get(Exchange& exchange) {
+  if (exchange.in.method == "GET" || exchange.in.head()) return true;
+  refuse(exchange, {geo::ErrorCode::method_not_allowed, "GET and HEAD are allowed"}, "GET, HEAD");
+  return false;
 }
 
 void append_line(std::string& out, const Exchange& exchange, std::string_view listener, geo::MonotonicTime now,

@@ -32,8 +32,9 @@ enum class Known : std::uint8_t {
   x_original_uri,
   x_original_host,
   x_real_ip,
+  geo_hops,
 };
-inline constexpr std::size_t kKnownCount = 12;
+inline constexpr std::size_t kKnownCount = 13;
 
 class Headers {
  public:
@@ -65,7 +66,15 @@ struct Incoming {
   geo::WallTime at;
   geo::MonotonicTime started;
 
+  // What the header says of a body.
+  std::uint64_t content_length = 0;
+  bool chunked = false;
+  std::string body;
+  std::size_t body_bytes = 0;    // that came; `body` holds them unless they are too many
+  std::size_t header_bytes = 0;  // the request line included
+
   bool head() const { return method == "HEAD"; }
+  bool has_body() const { return chunked || content_length > 0; }
 };
 
 // Buffers are kept from request to request.
@@ -84,6 +93,7 @@ class Answer {
 
   int status = 0;
   std::string body;
+  std::optional<std::chrono::seconds> max_age;  // how long the client alone may keep it; nothing: no-store
 
  private:
   std::vector<Field> fields_;
@@ -99,6 +109,8 @@ struct Entry {
   std::string_view located_by, provider, group, pattern, node, owner, lease;
   bool degraded = false;
   bool place_cached = false;
+
+  void located(std::string_view by, geo::resolve::From from);
 };
 
 // Reused from request to request.
@@ -108,10 +120,20 @@ struct Exchange {
   Answer out;
   Entry entry;
 
-  // The redirect listener's work. `world` is held only when the request goes on in another thread.
+  // The redirect listener's work.
   std::optional<geo::redirect::Request> request;
   geo::redirect::Decision decision;
-  std::shared_ptr<const geo::compose::World> world;
+
+  // The resolver listener's: one address of a GET, all of a POST.
+  struct Asked {
+    std::optional<geo::Ip> ip;
+    std::string given;  // where that is no address
+    geo::Polled<geo::resolve::Located> answer;
+  };
+  std::vector<Asked> asked;
+  unsigned hops = 0;
+
+  std::shared_ptr<const geo::compose::World> world;  // held only when the request goes on in another thread
 
   enum class State : std::uint8_t { fresh, accepted, answered };
   State state = State::fresh;
@@ -121,6 +143,9 @@ struct Exchange {
 
 // Answers with the row of `denial`'s code: status, header and problem body. allow: the methods of a 405.
 void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allow = {});
+
+// Is the method GET or HEAD? False: refused.
+bool is_get(Exchange& exchange);
 
 // One line of the access log, its newline included. mask: addresses tell the network alone.
 void append_line(std::string& out, const Exchange& exchange, std::string_view listener, geo::MonotonicTime now,

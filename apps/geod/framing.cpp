@@ -1,5 +1,7 @@
 #include "framing.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -95,18 +97,32 @@ std::optional<geo::Denial> split_target(Incoming& in) {
   return std::nullopt;
 }
 
-std::optional<geo::Denial> check_body(const Headers& headers) {
+// One length that is a number, or one coding that is "chunked" as the library compares it: then both believe in the
+// same end. HTTP/1.0 knows no codings (RFC 9112 6.1).
+std::optional<geo::Denial> read_lengths(MHD_Connection* connection, std::string_view version, Incoming& in) {
+  const Headers& headers = in.headers;
   const unsigned lengths = headers.lines(Known::content_length), encodings = headers.lines(Known::transfer_encoding);
   if (lengths > 0 && encodings > 0) return bad("Content-Length and Transfer-Encoding exclude each other");
   if (lengths > 1) return bad("Content-Length is given twice");
   if (encodings > 1) return bad("Transfer-Encoding is given twice");
-  if (encodings > 0) return bad("no body is taken here");
-  if (lengths > 0) {
-    const std::string_view length = headers[Known::content_length];
-    if (length.empty() || length.find_first_not_of("0123456789") != std::string_view::npos)
-      return bad("Content-Length is no number");
-    if (length.find_first_not_of('0') != std::string_view::npos) return bad("no body is taken here");
+  if (encodings > 0) {
+    const char* const coding = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
+    if (coding == nullptr || !geo::iequals(coding, "chunked") || version != "HTTP/1.1")
+      return bad("Transfer-Encoding is not chunked");
+    in.chunked = true;
   }
+  if (lengths > 0) {
+    const auto length = geo::parse_digits(headers[Known::content_length]);
+    if (!length) return bad("Content-Length is no number");
+    in.content_length = *length;
+  }
+  return std::nullopt;
+}
+
+std::optional<geo::Denial> check_body(const Incoming& in, std::size_t body_max) {
+  if (!in.has_body()) return std::nullopt;
+  if (body_max == 0 || in.method == "GET" || in.head()) return bad("no body is taken here");
+  if (in.content_length > body_max) return too_long(body_max);
   return std::nullopt;
 }
 
@@ -120,16 +136,21 @@ bool library_is_loose() {
   return loose;
 }
 
-void tame(MHD_Connection* connection, const char* uri) {
+geo::Denial too_long(std::size_t body_max) {
+  return {geo::ErrorCode::bad_request, fmt::format("a body has {} bytes at most here", body_max)};
+}
+
+void tame(MHD_Connection* connection, const char* uri, bool takes_bodies) {
   if (uri == nullptr || !library_is_loose()) return;
   // The text is the connection's own buffer, about to be cut into pieces by the library itself.
   if (char* const question = std::strchr(const_cast<char*>(uri), '?')) question[1] = '\0';
-  MHD_set_connection_value_n(connection, MHD_HEADER_KIND, kNoLength.data(), kNoLength.size(), "0", 1);
+  if (!takes_bodies)
+    MHD_set_connection_value_n(connection, MHD_HEADER_KIND, kNoLength.data(), kNoLength.size(), "0", 1);
   MHD_set_connection_value_n(connection, MHD_HEADER_KIND, kNoCookie.data(), kNoCookie.size(), "", 0);
 }
 
 std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* url, const char* method,
-                                        const char* version, Incoming& in) {
+                                        const char* version, std::size_t body_max, Incoming& in) {
   in.method = method;
   const char* const version_end = version + std::strlen(version);
   Walk walk{in.headers, version_end + 1};
@@ -147,11 +168,12 @@ std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* 
   }
   if (!is_token(in.method)) return bad("the method is malformed");
   if (walk.fault != nullptr) return bad(walk.fault);
-  if (auto fault = check_body(in.headers)) return fault;
+  if (auto fault = read_lengths(connection, version, in)) return fault;
   if (in.headers.lines(Known::host) > 1) return bad("Host is given twice");
   if (in.headers.lines(Known::host) == 0 && std::string_view(version) != "HTTP/1.0") return bad("Host is missing");
   if (!is_authority(in.host)) return bad("Host is malformed");
-  return split_target(in);
+  if (auto fault = split_target(in)) return fault;
+  return check_body(in, body_max);
 }
 
 }  // namespace geod

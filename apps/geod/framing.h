@@ -18,14 +18,19 @@ namespace geod {
 // of it by themselves in their strict mode.
 bool library_is_loose();
 
-// Called in the URI callback, once the target is copied: hides the query, and puts a length of 0 and an empty cookie
-// where the library finds them before the client's own. read_request() reads those.
-void tame(MHD_Connection* connection, const char* uri);
+// Called in the URI callback, once the target is copied: hides the query, and puts an empty cookie and, unless bodies
+// are taken, a length of 0 where the library finds them before the client's own. read_request() reads those.
+// Where bodies are taken the library refuses a length that is no number by itself, in its own way: 400 or 413, and the
+// connection is closed.
+void tame(MHD_Connection* connection, const char* uri, bool takes_bodies);
 
-// Reads the request's header fields into `in.headers`, its target into `in.path`, `in.query` and `in.host`. The
-// refusal: the framing cannot be trusted, so the connection has to be closed after it. url, method, version: as the
-// access handler got them; `in.target`: as the URI callback got it.
+// Reads the request's header fields into `in.headers`, what they say of a body, and its target into `in.path`,
+// `in.query` and `in.host`. The refusal: the framing cannot be trusted, or the body is not taken, so the connection has
+// to be closed after it. url, method, version: as the access handler got them; `in.target`: as the URI callback got it.
 std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* url, const char* method,
-                                        const char* version, Incoming& in);
+                                        const char* version, std::size_t body_max, Incoming& in);
+
+// What is told of a body longer than that.
+geo::Denial too_long(std::size_t body_max);
 
 }  // namespace geod

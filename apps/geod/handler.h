@@ -10,6 +10,9 @@ class Handler {
  public:
   virtual ~Handler() = default;
 
+  // Bytes that a request's body may have at most; 0: none is taken. GET and HEAD never have one.
+  virtual std::size_t body_max() const { return 0; }
+
   // Who asks: sets `in.client` and `in.request_id`. Before everything else, also for requests that are refused at once.
   virtual void meet(Exchange& exchange) = 0;
 

@@ -1,5 +1,6 @@
 #include "loop.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -41,6 +42,10 @@ void refuse_internal(Exchange& exchange, const AppLog& log) noexcept {
     exchange.out.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
     exchange.entry.code = geo::name_of(geo::ErrorCode::internal);
   }
+}
+
+std::string cache_control(const Answer& out) {
+  return out.max_age ? fmt::format("private, max-age={}", out.max_age->count()) : "no-store";
 }
 
 }  // namespace
@@ -102,7 +107,7 @@ void* Loop::on_target(void* cls, const char* uri, MHD_Connection* connection) {
     }
     Exchange* const exchange = loop.free_.back();
     exchange->in.target = uri == nullptr ? "" : uri;
-    tame(connection, uri);
+    tame(connection, uri, loop.handler_->body_max() > 0);
     loop.free_.pop_back();
     return exchange;
   } catch (const std::exception&) {
@@ -111,13 +116,16 @@ void* Loop::on_target(void* cls, const char* uri, MHD_Connection* connection) {
 }
 
 MHD_Result Loop::on_request(void* cls, MHD_Connection* connection, const char* url, const char* method,
-                            const char* version, const char*, std::size_t*, void** context) {
+                            const char* version, const char* body, std::size_t* body_size, void** context) {
   Loop& loop = *static_cast<Loop*>(cls);
   if (*context == nullptr) return MHD_NO;
   Exchange& exchange = *static_cast<Exchange*>(*context);
   try {
-    return exchange.state == Exchange::State::fresh ? loop.begin(connection, url, method, version, exchange)
-                                                    : loop.proceed(connection, exchange);
+    if (exchange.state == Exchange::State::fresh) return loop.begin(connection, url, method, version, exchange);
+    if (*body_size == 0) return loop.proceed(connection, exchange);
+    const std::string_view piece(body, *body_size);
+    *body_size = 0;  // all of it is taken
+    return loop.take(exchange, piece);
   } catch (...) {
     refuse_internal(exchange, loop.around_.log);
   }
@@ -136,20 +144,40 @@ MHD_Result Loop::begin(MHD_Connection* connection, const char* url, const char* 
   Incoming& in = exchange.in;
   in.at = around_.clock.wall();
   in.started = around_.clock.monotonic();
-  slot->busy.store(true);
   if (const auto* size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
-    slot->bytes_taken.fetch_add(size->header_size);
+    in.header_bytes = size->header_size;
   in.peer = in.client = slot->peer;
 
-  const auto fault = read_request(connection, url, method, version, in);
+  const auto fault = read_request(connection, url, method, version, handler_->body_max(), in);
+  if (fault || !in.has_body()) slot->took(in.header_bytes);
   handler_->meet(exchange);
-  if (!fault) return MHD_YES;  // called again once the request is complete
+  if (!fault) return MHD_YES;  // called again with the body, and once the request is complete
   // An answer to the first call makes libmicrohttpd close the connection: nothing after this header is believed.
   refuse(exchange, *fault);
   return send(connection, exchange);
 }
 
+MHD_Result Loop::take(Exchange& exchange, std::string_view piece) {
+  Incoming& in = exchange.in;
+  const std::size_t max = handler_->body_max();
+  in.body_bytes += piece.size();
+  // libmicrohttpd takes no answer in the middle of a request: a body a little too long is read to its end and refused
+  // then, one that does not end is cut off.
+  if (in.body_bytes > 2 * max) return MHD_NO;
+  if (in.body_bytes <= max) in.body.append(piece);
+  return MHD_YES;
+}
+
 MHD_Result Loop::proceed(MHD_Connection* connection, Exchange& exchange) {
+  const Incoming& in = exchange.in;
+  if (exchange.state == Exchange::State::accepted && in.has_body()) {
+    if (!in.chunked && in.body_bytes != in.content_length) return MHD_NO;  // somebody believes in another end
+    slot_of(connection)->took(in.header_bytes + in.body_bytes);
+    if (in.body_bytes > handler_->body_max()) {
+      refuse(exchange, too_long(handler_->body_max()));
+      return send(connection, exchange);
+    }
+  }
   if (exchange.state == Exchange::State::accepted && !handler_->answer(exchange)) {
     suspend(connection, exchange);
     return MHD_YES;  // called again once resumed
@@ -188,9 +216,11 @@ MHD_Result Loop::send(MHD_Connection* connection, Exchange& exchange) {
       MHD_create_response_from_buffer(out.body.size(), out.body.data(), MHD_RESPMEM_PERSISTENT);
   if (response == nullptr) return MHD_NO;
   for (const Answer::Field& field : out) MHD_add_response_header(response, field.name, field.value.c_str());
-  MHD_add_response_header(response, "Cache-Control", "no-store");
+  MHD_add_response_header(response, "Cache-Control", cache_control(out).c_str());
   MHD_add_response_header(response, "X-Request-Id", exchange.in.request_id.c_str());
-  if (around_.draining.load(std::memory_order_relaxed)) MHD_add_response_header(response, "Connection", "close");
+  // How many bytes the chunks took is not told, and their framing is read leniently: nothing after them is believed.
+  if (exchange.in.chunked || around_.draining.load(std::memory_order_relaxed))
+    MHD_add_response_header(response, "Connection", "close");
   const MHD_Result queued = MHD_queue_response(connection, static_cast<unsigned>(out.status), response);
   MHD_destroy_response(response);
 

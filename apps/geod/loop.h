@@ -3,6 +3,7 @@
 // A request's life (all on the loop's thread but the waiting):
 //   target read      -> an Exchange from the free list
 //   header read      -> guards; what they refuse is answered at once and the connection closed
+//   body read        -> kept, piece by piece
 //   request complete -> Handler::answer(); would it have to wait, the connection is suspended, a worker runs
 //                       Handler::answer_waiting() and resumes it
 //   answered         -> one line for the access log
@@ -15,6 +16,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -70,6 +72,8 @@ class Loop {
 
   MHD_Result begin(MHD_Connection* connection, const char* url, const char* method, const char* version,
                    Exchange& exchange);
+  // A piece of the body.
+  MHD_Result take(Exchange& exchange, std::string_view piece);
   MHD_Result proceed(MHD_Connection* connection, Exchange& exchange);
   void suspend(MHD_Connection* connection, Exchange& exchange);
   void wait_for_answer(Exchange& exchange) noexcept;

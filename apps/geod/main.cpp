@@ -78,7 +78,7 @@ sigset_t block_signals() {
 int serve(std::shared_ptr<const geo::compose::World> world, const geod::AppLog& log) {
   const sigset_t signals = block_signals();
   raise_descriptor_limit(world->config.http.max_connections, log);
-  geod::Server server(std::move(world), log);
+  geod::Server server(std::move(world), GEOD_VERSION, log);
   if (auto started = server.start(); !started) {
     std::fputs(("geod: " + started.error() + "\n").c_str(), stderr);
     return geo::kExitUsage;
@@ -88,7 +88,7 @@ int serve(std::shared_ptr<const geo::compose::World> world, const geod::AppLog& 
     const timespec half_a_second{0, 500'000'000};
     const int signal = ::sigtimedwait(&signals, nullptr, &half_a_second);
     server.tick();
-    if (signal == SIGHUP) server.reopen_log();
+    if (signal == SIGHUP) server.hang_up();
     if (signal == SIGTERM || signal == SIGINT) break;
   }
   if (!server.drain()) std::_Exit(geo::kExitOk);
@@ -103,6 +103,7 @@ int run(int argc, char** argv) {
   const geo::config::Read read = geo::config::read_file(arguments.config, geo::io::environment("GEO_"));
   geo::compose::Options options;
   options.serving = true;
+  options.indexed = !arguments.check;
   geo::compose::Built built = geo::compose::build(read, options);
   if (built.world == nullptr) return tell(built.faults);
   if (arguments.check) return geo::kExitOk;

@@ -1,6 +1,7 @@
 // HTTP -> redirect::Request -> redirect::decide() -> HTTP.
+#include "redirect_handler.h"
+
 #include "geo/base/text.h"
-#include "handlers.h"
 
 namespace geod {
 namespace {
@@ -14,20 +15,9 @@ constexpr std::string_view kMethods = "GET, HEAD, OPTIONS";
 // What became known on the way, also when it was refused.
 void describe(const Decision& decision, const Snapshot& snapshot, Entry& entry) {
   const geo::place::Topology& topology = *snapshot.topology;
-  switch (decision.located_from) {
-    case geo::resolve::From::provider:
-      entry.located_by = decision.located_by;
-      break;
-    case geo::resolve::From::cache:
-      entry.located_by = "cache";
-      break;
-    case geo::resolve::From::stale:
-      entry.located_by = "stale";
-      break;
-  }
-  if (!decision.degraded) entry.provider = decision.located_by;
+  entry.located(decision.located_by, decision.located_from);
+  if (decision.degraded) entry.provider = {};
   entry.degraded = decision.degraded;
-  entry.place_cached = decision.located_from != geo::resolve::From::provider;
   if (decision.partner != geo::place::kNone) entry.partner = topology.partner(decision.partner).id;
   entry.owner = decision.owner;
   const geo::balance::Choice& choice = decision.choice;

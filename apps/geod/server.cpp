@@ -7,23 +7,31 @@
 #include <exception>
 #include <system_error>
 
+#include "admin_handler.h"
+#include "redirect_handler.h"
+#include "resolve_handler.h"
+#include "verify_handler.h"
+
 namespace geod {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kWorkers = 32;       // threads that may wait for an upstream at once
-constexpr std::size_t kWaitingMax = 1024;  // requests that may wait for one of them
-constexpr seconds kIdleGrace{1};           // for an idle connection's last request
+constexpr std::size_t kWorkers = 32;  // threads that may wait for an upstream at once
+constexpr seconds kIdleGrace{1};      // for an idle connection's last request
 constexpr milliseconds kDrainLook{20};
 constexpr seconds kStatesEvery{1};
 constexpr seconds kWarnEvery{1};
 
 }  // namespace
 
-Server::Server(std::shared_ptr<const geo::compose::World> world, const AppLog& log)
-    : log_(log), config_(world->config), worlds_(std::move(world)), cors_(config_.http.cors_origins) {}
+Server::Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log)
+    : log_(log),
+      config_(world->config),
+      worlds_(std::move(world)),
+      cors_(config_.http.cors_origins),
+      process_{std::move(version), clock_.monotonic()} {}
 
 Server::~Server() {
   {
@@ -32,6 +40,7 @@ Server::~Server() {
   }
   wake_.notify_all();
   if (states_thread_.joinable()) states_thread_.join();
+  databases_.reset();
   // Workers resume connections of the loops, and the loops hand work to the workers until their end.
   if (workers_ != nullptr) workers_->stop(geo::MonotonicTime::max());
   listeners_.clear();
@@ -50,19 +59,23 @@ tl::expected<void, std::string> Server::start_parts() {
   auto opened = AccessLog::open(config_.log.access, config_.path(config_.log.access));
   if (!opened) return tl::unexpected("log.access: " + opened.error());
   access_log_ = std::move(*opened);
-  workers_ = std::make_unique<geo::io::Workers>(kWorkers, kWaitingMax);
+  // A connection has one request at a time.
+  workers_ = std::make_unique<geo::io::Workers>(kWorkers, static_cast<std::size_t>(config_.http.max_connections));
 
   const std::size_t loops = config_.http.threads > 0 ? static_cast<std::size_t>(config_.http.threads)
                                                      : std::max(1U, std::thread::hardware_concurrency());
   const auto redirect = [this] { return std::make_unique<RedirectHandler>(worlds_, clock_, cors_); };
+  const auto resolver = [this] { return std::make_unique<ResolveHandler>(worlds_, clock_); };
   const auto verify = [this] { return std::make_unique<VerifyHandler>(worlds_); };
-  const auto admin = [this] { return std::make_unique<AdminHandler>(worlds_); };
+  const auto admin = [this] { return std::make_unique<AdminHandler>(worlds_, clock_, process_); };
   if (auto added = add("redirect", config_.listen.redirect, loops, redirect); !added) return added;
+  if (auto added = add("resolver", config_.listen.resolver, loops, resolver); !added) return added;
   if (auto added = add("verify", config_.listen.verify, loops, verify); !added) return added;
   if (auto added = add("admin", config_.listen.admin, 1, admin); !added) return added;
   for (const auto& listener : listeners_)
     log_.info("listening on {} {}", listener->name(), listener->address().to_string());
   states_thread_ = std::thread([this] { refresh_states(); });
+  if (!worlds_.latest()->databases.empty()) databases_ = std::make_unique<Databases>(worlds_, clock_, log_);
   return {};
 }
 
@@ -85,6 +98,7 @@ tl::expected<void, std::string> Server::add(const std::string& name, const std::
 void Server::tick() {
   sweep(clock_.monotonic(), false);
   if (clock_.monotonic() >= next_warning_) tell_dropped();
+  tell_providers();
 }
 
 void Server::tell_dropped() {
@@ -96,9 +110,26 @@ void Server::tell_dropped() {
             dropped.error == 0 ? "they cannot be written fast enough" : std::strerror(dropped.error));
 }
 
-void Server::reopen_log() {
-  if (access_log_ == nullptr) return;
-  if (auto done = access_log_->reopen(); !done) log_.error("log.access: {}", done.error());
+void Server::tell_providers() {
+  for (const auto& provider : worlds_.latest()->snapshot.resolver->providers()) {
+    const geo::resolve::ProviderStatus status = provider->status(clock_.monotonic());
+    const auto known = provider_states_.try_emplace(std::string(status.name), geo::Breaker::State::closed).first;
+    if (known->second == status.state) continue;
+    const bool good = status.state == geo::Breaker::State::closed;
+    const std::string change =
+        fmt::format("provider {}: {} -> {}", status.name, name_of(known->second), name_of(status.state));
+    known->second = status.state;
+    if (good)
+      log_.info("{}", change);
+    else
+      log_.warn("{}: {}", change, status.last_error);
+  }
+}
+
+void Server::hang_up() {
+  if (access_log_ != nullptr)
+    if (auto done = access_log_->reopen(); !done) log_.error("log.access: {}", done.error());
+  if (databases_ != nullptr) databases_->look();
 }
 
 bool Server::drain() {
@@ -119,11 +150,12 @@ bool Server::drain() {
   if (const std::size_t left = open_count(); left > 0) log_.warn("{} connections were still open at the end", left);
   const bool waited_out = workers_->stop(end);
   if (waited_out) listeners_.clear();
+  const bool read_out = databases_ == nullptr || databases_->stop(end);
   const bool written =
       access_log_ == nullptr || access_log_->stop(std::max(end, clock_.monotonic() + milliseconds(50)));
   tell_dropped();
-  if (!waited_out || !written) log_.warn("ending with work undone");
-  return waited_out && written;
+  if (!waited_out || !read_out || !written) log_.warn("ending with work undone");
+  return waited_out && read_out && written;
 }
 
 void Server::refresh_states() {

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -12,27 +14,29 @@
 
 #include "access_log.h"
 #include "app_log.h"
+#include "cors.h"
 #include "current_world.h"
+#include "databases.h"
 #include "geo/base/fault.h"
 #include "geo/compose.h"
 #include "geo/io/system.h"
 #include "geo/io/threads.h"
-#include "handlers.h"
 #include "listener.h"
+#include "status.h"
 
 namespace geod {
 
 class Server {
  public:
-  Server(std::shared_ptr<const geo::compose::World> world, const AppLog& log);
+  Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log);
   ~Server();
 
   // Binds and serves. The error names the listener and its address, or the log file.
   tl::expected<void, std::string> start();
-  // About twice a second: who takes too long, what the log dropped.
+  // About twice a second: who takes too long, what the log dropped, which provider's state changed.
   void tick();
-  // SIGHUP.
-  void reopen_log();
+  // SIGHUP: opens the access log anew and looks at the databases.
+  void hang_up();
   // SIGTERM: stops accepting, answers what has begun. False: something was still waiting when [http] drain_s ended, and
   // the process has to end without taking its parts down.
   bool drain();
@@ -42,6 +46,7 @@ class Server {
                                       const Listener::MakeHandler& make_handler);
   tl::expected<void, std::string> start_parts();
   void tell_dropped();
+  void tell_providers();
   void refresh_states();
   void sweep(geo::MonotonicTime now, bool drop_idle);
   std::size_t open_count();
@@ -51,11 +56,14 @@ class Server {
   geo::io::SystemClock clock_;
   Worlds worlds_;
   const Cors cors_;
+  const Process process_;
+  std::map<std::string, geo::Breaker::State, std::less<>> provider_states_;  // told last
   std::atomic<bool> draining_{false};
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of lines that the access log dropped
   std::unique_ptr<AccessLog> access_log_;                        // null: off
   std::unique_ptr<geo::io::Workers> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unique_ptr<Databases> databases_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

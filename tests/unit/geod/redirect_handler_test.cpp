@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "front.h"
-#include "handlers.h"
+#include "redirect_handler.h"
 #include "scene.h"
 
 namespace geod {
@@ -17,8 +17,8 @@ class RedirectListener : public testing::Test {
     geo::redirect::Snapshot& snapshot = world->snapshot;
     snapshot.topology = std::make_shared<const geo::place::Topology>(geo::scene::small_map());
     snapshot.balancer = std::make_shared<const geo::balance::Balancer>(snapshot.topology, geo::balance::Settings{});
-    std::vector<std::unique_ptr<const geo::resolve::Provider>> providers;
-    providers.push_back(std::make_unique<geo::resolve::Networks>());
+    std::vector<std::shared_ptr<const geo::resolve::Provider>> providers;
+    providers.push_back(std::make_shared<const geo::resolve::Networks>());
     snapshot.resolver = std::make_shared<const geo::resolve::Resolver>(std::move(providers));
     snapshot.authorizer = std::make_shared<const geo::auth::Rules>(store_);
     snapshot.billing = store_;

@@ -1,0 +1,38 @@
+#include "admin_handler.h"
+
+#include "metrics.h"
+#include "status.h"
+
+namespace geod {
+
+bool AdminHandler::answer(Exchange& exchange) {
+  const std::string_view path = exchange.in.path;
+  if (path != "/healthz" && path != "/status.json" && path != "/metrics") {
+    refuse(exchange, {geo::ErrorCode::no_such_path, "there are /healthz, /status.json and /metrics"});
+    return true;
+  }
+  exchange.entry.path = path;
+  if (!is_get(exchange)) return true;
+  Answer& out = exchange.out;
+  out.status = 200;
+  exchange.entry.code = "ok";
+  const geo::compose::World& world = *world_.get();
+  const Moment moment{clock_.wall(), clock_.monotonic(), process_};
+  if (path == "/metrics") {
+    out.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    append_metrics(out.body, world, moment);
+    return true;
+  }
+  out.header("Content-Type", "application/json");
+  if (path == "/healthz")
+    out.body = R"({"status":"ok"})";
+  else
+    append_status(out.body, world, world_.states(), moment);
+  return true;
+}
+
+void AdminHandler::answer_waiting(Exchange& exchange) {
+  refuse(exchange, {geo::ErrorCode::internal, "admin never waits"});
+}
+
+}  // namespace geod

@@ -1,0 +1,22 @@
+// GET, HEAD, OPTIONS /flv /hls /ws-fmp4 /stream
+#pragma once
+
+#include "cors.h"
+#include "geo/base/clock.h"
+#include "world_handler.h"
+
+namespace geod {
+
+class RedirectHandler final : public WorldHandler {
+ public:
+  RedirectHandler(const Worlds& worlds, const geo::Clock& clock, const Cors& cors);
+  bool answer(Exchange& exchange) override;
+  void answer_waiting(Exchange& exchange) override;
+  void decorate(Exchange& exchange) override { cors_.decorate(exchange); }
+
+ private:
+  const geo::Clock& clock_;
+  const Cors& cors_;
+};
+
+}  // namespace geod

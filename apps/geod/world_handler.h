@@ -1,0 +1,19 @@
+// What all listeners of geod have in common: they decide by the world as of now.
+#pragma once
+
+#include "current_world.h"
+#include "handler.h"
+
+namespace geod {
+
+// Who asks is read by the world's trusted proxies.
+class WorldHandler : public Handler {
+ public:
+  explicit WorldHandler(const Worlds& worlds) : world_(worlds) {}
+  void meet(Exchange& exchange) override;
+
+ protected:
+  CurrentWorld world_;
+};
+
+}  // namespace geod
