@@ -58,24 +58,22 @@ void check_signing(const Config& config, Origins& origins) {
 
 void check_resolver(const Config& config, Origins& origins) {
   const Resolver& resolver = config.resolver;
+  if (!resolver.url.empty()) return;  // the providers are not asked
   for (std::size_t i = 0; i < resolver.providers.size(); ++i) {
-    const auto at = resolver.providers.begin() + static_cast<std::ptrdiff_t>(i);
-    if (std::find(resolver.providers.begin(), at, *at) != at)
-      origins.fault("resolver.providers", "resolver.providers", fmt::format("{} is given twice", io::in_quotes(*at)),
-                    static_cast<std::ptrdiff_t>(i));
-    if (*at == "ip-api" && resolver.url.empty() && resolver.ip_api.url.empty())
-      origins.fault("resolver.providers", "resolver.ip-api.url", "ip-api needs resolver.ip-api.url",
-                    static_cast<std::ptrdiff_t>(i));
-    if (*at == "remote" && resolver.url.empty() && resolver.remote.url.empty())
-      origins.fault("resolver.providers", "resolver.remote.url", "remote needs resolver.remote.url",
-                    static_cast<std::ptrdiff_t>(i));
+    const std::string& provider = resolver.providers[i];
+    const auto item = static_cast<std::ptrdiff_t>(i);
+    if (provider == "remote" && resolver.remote.url.empty())
+      origins.fault("resolver.providers", "resolver.remote.url", "remote needs resolver.remote.url", item);
+    if (provider != "ip-api") continue;
+    const std::string_view url = resolver.ip_api.url;
+    if (url.empty())
+      origins.fault("resolver.providers", "resolver.ip-api.url", "ip-api needs resolver.ip-api.url", item);
+    constexpr std::string_view kPlain = "http://";
+    if (!resolver.ip_api.key_file.empty() && url.starts_with(kPlain) &&
+        !is_loopback(url.substr(kPlain.size(), url.find('/', kPlain.size()) - kPlain.size())))
+      origins.fault("resolver.ip-api.url", "resolver.ip-api.key_file",
+                    "a key goes over https alone; the paid service is https://pro.ip-api.com");
   }
-  constexpr std::string_view kPlain = "http://";
-  const std::string_view url = resolver.ip_api.url;
-  if (!resolver.ip_api.key_file.empty() && url.starts_with(kPlain) &&
-      !is_loopback(url.substr(kPlain.size(), url.find('/', kPlain.size()) - kPlain.size())))
-    origins.fault("resolver.ip-api.url", "resolver.ip-api.key_file",
-                  "a key goes over https alone; the paid service is https://pro.ip-api.com");
 }
 
 }  // namespace

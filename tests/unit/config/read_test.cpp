@@ -189,16 +189,22 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"[resolver]\nproviders = [\"remote\"]\n[resolver.remote]\nurl = \"http://a\"\n", ""},
         Case{"[resolver]\nproviders = [\"remote\"]\nurl = \"http://a\"\n", ""},
         Case{"[resolver]\nproviders = [\"networks\", \"maxmind\", \"networks\"]\n",
-             "2:37: resolver.providers: \"networks\" is given twice"},
+             "2:37: resolver.providers: \"networks\" is in the list already"},
         Case{"[resolver]\nproviders = [\"ip-api\"]\n[resolver.ip-api]\nurl = \"\"\n",
              "2:14: resolver.providers: ip-api needs resolver.ip-api.url"},
-        Case{"[resolver.ip-api]\nkey_file = \"k\"\n",
-             "2:12: resolver.ip-api.url: a key goes over https alone; the paid service is https://pro.ip-api.com"},
-        Case{"[resolver.ip-api]\nkey_file = \"k\"\nurl = \"http://127.0.0.1.example\"\n",
-             "3:7: resolver.ip-api.url: a key goes over https alone; the paid service is https://pro.ip-api.com"},
-        Case{"[resolver.ip-api]\nkey_file = \"k\"\nurl = \"https://pro.ip-api.com\"\n", ""},
-        Case{"[resolver.ip-api]\nkey_file = \"k\"\nurl = \"http://127.0.0.1:80/\"\n", ""},
-        Case{"[resolver.ip-api]\nkey_file = \"k\"\nurl = \"http://[::1]\"\n", ""}));
+        Case{"[resolver]\nproviders = [\"ip-api\"]\n[resolver.ip-api]\nkey_file = \"k\"\n",
+             "4:12: resolver.ip-api.url: a key goes over https alone; the paid service is https://pro.ip-api.com"},
+        Case{"[resolver]\nproviders = [\"ip-api\"]\n[resolver.ip-api]\nkey_file = \"k\"\nurl = "
+             "\"http://127.0.0.1.example\"\n",
+             "5:7: resolver.ip-api.url: a key goes over https alone; the paid service is https://pro.ip-api.com"},
+        Case{"[resolver]\nproviders = [\"ip-api\"]\n[resolver.ip-api]\nkey_file = \"k\"\nurl = "
+             "\"https://pro.ip-api.com\"\n",
+             ""},
+        Case{"[resolver]\nproviders = [\"ip-api\"]\n[resolver.ip-api]\nkey_file = \"k\"\nurl = "
+             "\"http://127.0.0.1:80/\"\n",
+             ""},
+        Case{"[resolver]\nproviders = [\"ip-api\"]\n[resolver.ip-api]\nkey_file = \"k\"\nurl = \"http://[::1]\"\n",
+             ""}));
 
 TEST(ReadConfig, BadKeyIsNotToldAgainAsOneThatIsMissing) {
   EXPECT_EQ(faults_of("[signing]\nkeys = [ { id = \"k1\", secret_file = 5 }, { id = \"k2\", secret_file = \"a\" } ]\n"),

@@ -52,7 +52,8 @@ constexpr bool is_failure(ErrorCode code) {
   return code == ErrorCode::upstream_unavailable || code == ErrorCode::deadline_exceeded || code == ErrorCode::internal;
 }
 
-// Owns: nothing that a Load could miss: one may be finished after the cache is gone.
+// Owns: its entries, together with the Loads under way: those may be finished after it is gone. They are as many as
+// `start` lets be.
 // Threads: any number at once. Waits only in get(), until the deadline it is given.
 template <class Key, class Value, class Hash = std::hash<Key>>
 class Cache {
@@ -64,14 +65,14 @@ class Cache {
   // Immutable once made.
   struct Entry {
     Result<Value> answer;
-    MonotonicTime fresh_until, stale_until;
+    MonotonicTime loaded_at, fresh_until, stale_until;
   };
   struct Hit {
     std::shared_ptr<const Entry> entry;  // never null
     enum class From : std::uint8_t {
-      upstream /* loaded while this get() waited or by its own Start */,
+      upstream,  // loaded since `now`, for this get() or another
       cache,
-      stale
+      stale,
     } from;
   };
 
@@ -119,10 +120,10 @@ class Cache {
   // `start` begins the call and returns at once; no lock of the cache is held, and it may finish the load before it
   // returns: then that answer is at hand. What it throws passes through, and the load is finished.
   template <class Start>
-  requires std::is_invocable_v<Start&, Load> std::optional<Hit> get(const Key& key, MonotonicTime now, Wait wait,
-                                                                    Start&& start);
+  std::optional<Hit> get(const Key& key, MonotonicTime now, Wait wait, Start&& start);
 
-  // Each get() is a hit, stale, or - waited for or in vain - a miss; each load is a call of Start.
+  // Each get() is a hit, stale, or a miss: loaded since `now`, or waited for in vain. One that may not wait and has
+  // nothing to tell counts nothing: whoever asked asks again. Each load is a call of Start.
   struct Stats {
     std::uint64_t hits, misses, stale, loads, failures;
     std::size_t entries;
@@ -133,6 +134,12 @@ class Cache {
   using Handle = std::shared_ptr<const Node>;
   using Salted = detail::SaltedHash<Key, Hash>;
 
+  // What is fresh.
+  Hit at_hand(Handle node, MonotonicTime now) {
+    const bool new_to_all = node->entry.loaded_at >= now;
+    (new_to_all ? core_->misses : core_->hits).add();
+    return {entry_of(std::move(node)), new_to_all ? Hit::From::upstream : Hit::From::cache};
+  }
   static std::shared_ptr<const Entry> entry_of(Handle node) {
     const Entry* entry = &node->entry;
     return {std::move(node), entry};
@@ -151,7 +158,7 @@ struct Cache<Key, Value, Hash>::Node {
   Key key;
   std::uint64_t hash;
   detail::Visits visits;
-  Entry entry{tl::unexpected<Denial>(Denial{}), {}, {}};
+  Entry entry{tl::unexpected<Denial>(Denial{}), {}, {}, {}};
 };
 
 // A call under way, and what came of it.
@@ -212,6 +219,7 @@ struct Cache<Key, Value, Hash>::Core {
     Entry& entry = flight.node->entry;
     const bool failed = !answer && is_failure(answer.error().code);
     const std::chrono::milliseconds life = answer ? limits.ttl : limits.negative_ttl;
+    entry.loaded_at = now;
     entry.fresh_until = failed ? now : after(now, std::min(life, ttl.value_or(life)));
     entry.stale_until = answer ? after(entry.fresh_until, limits.stale) : entry.fresh_until;
     entry.answer = std::move(answer);
@@ -248,16 +256,15 @@ struct Cache<Key, Value, Hash>::Core {
 
 template <class Key, class Value, class Hash>
 template <class Start>
-requires std::is_invocable_v<Start&, typename Cache<Key, Value, Hash>::Load>
 auto Cache<Key, Value, Hash>::get(const Key& key, MonotonicTime now, Wait wait, Start&& start) -> std::optional<Hit> {
+  static_assert(std::is_invocable_v<Start&, Load>, "start is a void(Load)");
   Core& core = *core_;
   const std::uint64_t hash = core.salted(key);
   auto& front = core.fronts[thread_stripe()];
   auto [node, wanted] = front.find(hash, key, now, core.front_slots);
   if (node) {
     node->visits.add();
-    core.hits.add();
-    return Hit{entry_of(std::move(node)), Hit::From::cache};
+    return at_hand(std::move(node), now);
   }
 
   Handle old;  // past its ttl, not past the stale window
@@ -286,9 +293,8 @@ auto Cache<Key, Value, Hash>::get(const Key& key, MonotonicTime now, Wait wait, 
     }
   }
   if (node) {
-    core.hits.add();
     if (wanted) front.keep(node);
-    return Hit{entry_of(std::move(node)), Hit::From::cache};
+    return at_hand(std::move(node), now);
   }
   if (load) {
     core.loads.add();
@@ -311,7 +317,7 @@ auto Cache<Key, Value, Hash>::landed(Flight& flight, Handle old, MonotonicTime n
       return Hit{entry_of(std::move(old)), Hit::From::stale};
     }
   }
-  core_->misses.add();
+  if (done || wait.allowed()) core_->misses.add();
   if (!done) return {};
   return Hit{entry_of(flight.node), Hit::From::upstream};
 }
