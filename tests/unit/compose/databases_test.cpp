@@ -1,0 +1,164 @@
+#include <gtest/gtest.h>
+
+#include "geo/base/text.h"
+#include "geo/compose.h"
+#include "mmdb_writer.h"
+#include "scratch.h"
+
+namespace geo::compose {
+namespace {
+
+// A resolver over one city file, as geod runs it.
+struct Databases : testing::Test {
+  Databases() {
+    dir.write("k1.hex", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
+    dir.write("topology.toml",
+              "[[groups]]\nid = \"ru\"\n[[groups]]\nid = \"eu\"\n[[places]]\ncountry = \"RU\"\ngroup = \"ru\"\n"
+              "[[places]]\ncountry = \"DE\"\ngroup = \"eu\"\n");
+    config.dir = dir / "";
+    config.file = dir / "geod.toml";
+    config.store.dir = (dir / "").string();
+    config.signing.keys = {{"k1", "k1.hex"}};
+    config.resolver.maxmind.files = {"city.mmdb"};
+  }
+  static std::string file_of(const char* country) {
+    test::MmdbWriter writer({.database_type = "city", .ip_version = 4});
+    writer.insert("1.0.0.0/8", test::MmdbMap{{"country_code", country}});
+    return writer.bytes();
+  }
+  // A file that has been there for a while.
+  void write(const std::string& bytes, std::chrono::seconds age) {
+    dir.write("city.mmdb", bytes);
+    std::filesystem::last_write_time(dir / "city.mmdb", std::filesystem::file_time_type::clock::now() - age);
+  }
+  void start() {
+    Options options;
+    options.indexed = true;
+    Built built = build(config, options);
+    for (const Fault& fault : built.faults) ADD_FAILURE() << to_string(fault);
+    world = std::move(built.world);
+  }
+  Refreshed refresh() {
+    Refreshed refreshed = refresh_databases(*world);
+    if (refreshed.world) world = refreshed.world;
+    return refreshed;
+  }
+  std::string where(const char* ip = "1.1.1.1") const {
+    const auto answer = world->snapshot.resolver->locate({*Ip::parse(ip), world->snapshot.topology.get()});
+    if (!answer) return "would block";
+    if (!*answer) return std::string(name_of(answer->error().code));
+    const resolve::Located& located = **answer;
+    const auto group = located.grouped == nullptr ? place::kNone : located.grouped->group;
+    return located.location->country_code + " in " +
+           (group == place::kNone ? "no group" : world->snapshot.topology->group(group).id);
+  }
+
+  test::Scratch dir;
+  config::Config config;
+  std::shared_ptr<const World> world;
+};
+
+using std::chrono::seconds;
+
+TEST_F(Databases, AreIndexesWithTheirGroupsWorkedOut) {
+  write(file_of("RU"), seconds(60));
+  start();
+  ASSERT_EQ(world->databases.size(), 1U);
+  EXPECT_EQ(where(), "RU in ru");
+  EXPECT_EQ(where("9.9.9.9"), "unknown_address");
+  EXPECT_EQ(world->places, nullptr) << "nothing is cached that is in memory anyway";
+}
+
+TEST_F(Databases, AChangedFileIsTakenUpAndTheRestOfTheWorldStays) {
+  write(file_of("RU"), seconds(60));
+  start();
+  EXPECT_EQ(refresh().world, nullptr);
+  const auto before = world;
+  write(file_of("DE"), seconds(30));
+  const Refreshed refreshed = refresh();
+  ASSERT_EQ(refreshed.loaded.size(), 1U);
+  EXPECT_EQ(refreshed.loaded[0].networks, 1U);
+  EXPECT_EQ(where(), "DE in eu");
+  EXPECT_EQ(world->snapshot.topology, before->snapshot.topology);
+  EXPECT_EQ(world->states, before->states);
+  EXPECT_EQ(refresh().world, nullptr);
+}
+
+TEST_F(Databases, ABadFileLeavesTheOldOneInServiceAndIsToldOnce) {
+  write(file_of("RU"), seconds(60));
+  start();
+  write(file_of("DE").substr(0, 100), seconds(30));
+  Refreshed refreshed = refresh();
+  EXPECT_EQ(refreshed.world, nullptr);
+  ASSERT_EQ(refreshed.faults.size(), 1U);
+  EXPECT_NE(to_string(refreshed.faults[0]).find("city.mmdb"), std::string::npos);
+  EXPECT_EQ(where(), "RU in ru");
+  EXPECT_TRUE(refresh().faults.empty());
+  write(file_of("DE"), seconds(20));
+  EXPECT_TRUE(refresh().faults.empty());
+  EXPECT_EQ(where(), "DE in eu");
+}
+
+TEST_F(Databases, AFileThatIsGoneIsToldOnceAndTakenUpWhenItIsBack) {
+  write(file_of("RU"), seconds(60));
+  start();
+  std::filesystem::remove(dir / "city.mmdb");
+  EXPECT_EQ(refresh().faults.size(), 1U);
+  EXPECT_TRUE(refresh().faults.empty());
+  EXPECT_EQ(where(), "RU in ru");
+  write(file_of("DE"), seconds(30));
+  refresh();
+  EXPECT_EQ(where(), "DE in eu");
+}
+
+TEST_F(Databases, AFileThatMayStillBeWrittenIsLeftForTheNextLook) {
+  write(file_of("RU"), seconds(60));
+  start();
+  write(file_of("DE").substr(0, 100), seconds(0));
+  EXPECT_TRUE(refresh().faults.empty());
+  EXPECT_EQ(where(), "RU in ru");
+}
+
+TEST_F(Databases, EveryUnusableFileIsNamedAtStart) {
+  dir.write("one.mmdb", "nonsense");
+  config.resolver.maxmind.files = {"one.mmdb", "two.mmdb"};
+  for (const bool indexed : {true, false}) {
+    Options options;
+    options.indexed = indexed;
+    const Built built = build(config, options);
+    ASSERT_EQ(built.faults.size(), 2U);
+    EXPECT_NE(built.faults[0].message.find("one.mmdb"), std::string::npos);
+    EXPECT_NE(built.faults[1].message.find("two.mmdb"), std::string::npos);
+    EXPECT_EQ(built.faults[0].key, "resolver.maxmind.files");
+  }
+}
+
+TEST_F(Databases, AFarResolverIsAskedInsteadOfThem) {
+  config.resolver.url = "http://127.0.0.1:9";
+  config.resolver.maxmind.files = {"missing.mmdb"};
+  start();
+  std::string names;
+  for (const auto& provider : world->snapshot.resolver->providers()) names += std::string(provider->name()) + " ";
+  EXPECT_EQ(names, "networks remote ");
+  EXPECT_TRUE(world->snapshot.resolver->settings().far_decides);
+  EXPECT_NE(world->places, nullptr);
+}
+
+TEST_F(Databases, TheKeyOfAnUpstreamIsReadAndNeverTold) {
+  write(file_of("RU"), seconds(60));
+  config.resolver.providers = {"ip-api"};
+  config.resolver.ip_api.key_file = "ip-api.key";
+  const auto fault = [&] {
+    const Built built = build(config);
+    return built.faults.empty() ? "" : to_string(built.faults[0]);
+  };
+  EXPECT_NE(fault().find("resolver.ip-api.key_file: "), std::string::npos) << fault();
+  dir.write("ip-api.key", "se cret\n");
+  EXPECT_NE(fault().find("resolver.ip-api.key_file: "), std::string::npos) << fault();
+  EXPECT_EQ(fault().find("cret"), std::string::npos) << "a key is told";
+  dir.write("ip-api.key", "secret\n");
+  EXPECT_EQ(fault(), "");
+}
+
+}  // namespace
+}  // namespace geo::compose
