@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <variant>
+#include <vector>
 
 #include "geo/base/text.h"
 
@@ -14,74 +15,6 @@ using geo::balance::Refused;
 using geo::place::GroupedBy;
 using geo::redirect::Step;
 using geo::redirect::TraceStep;
-
-// The members of a trace's result: one flat JSON object, written by libgeo. A text comes without its quotes, null as an
-// empty text, an array or object as it stands.
-class Members {
- public:
-  explicit Members(std::string_view json) : rest_(json) {
-    take('{');
-    while (!rest_.empty() && rest_.front() == '"') {
-      std::string key = text();
-      take(':');
-      values_[std::move(key)] = value();
-      take(',');
-    }
-  }
-  std::string operator[](std::string_view key) const {
-    const auto at = values_.find(key);
-    return at == values_.end() ? std::string() : at->second;
-  }
-
- private:
-  void take(char c) {
-    if (!rest_.empty() && rest_.front() == c) rest_.remove_prefix(1);
-  }
-  std::string text() {
-    std::string out;
-    take('"');
-    while (!rest_.empty() && rest_.front() != '"') {
-      if (rest_.front() == '\\' && rest_.size() > 1) rest_.remove_prefix(1);
-      out += rest_.front();
-      rest_.remove_prefix(1);
-    }
-    take('"');
-    return out;
-  }
-  std::string value() {
-    if (!rest_.empty() && rest_.front() == '"') return text();
-    std::size_t size = 0;
-    bool quoted = false;
-    for (int depth = 0; size < rest_.size(); ++size) {
-      const char c = rest_[size];
-      if (quoted) {
-        if (c == '\\') ++size;
-        quoted = c != '"';
-        continue;
-      }
-      quoted = c == '"';
-      if (depth == 0 && (c == ',' || c == '}')) break;
-      depth += (c == '[' || c == '{') - (c == ']' || c == '}');
-    }
-    const std::string out(rest_.substr(0, size));
-    rest_.remove_prefix(std::min(size, rest_.size()));
-    return out == "null" ? std::string() : out;
-  }
-
-  std::string_view rest_;
-  std::map<std::string, std::string, std::less<>> values_;
-};
-
-// ["a","b"] -> a, b
-std::string listed(std::string_view array) {
-  std::string out;
-  for (const char c : array) {
-    if (c == '[' || c == ']' || c == '"') continue;
-    out += c;
-    if (c == ',') out += ' ';
-  }
-  return out;
-}
 
 std::string_view meaning_of(Refused refused) {
   switch (refused) {
@@ -119,71 +52,66 @@ std::string_view meaning_of(Refused refused) {
   return {};
 }
 
-std::string describe_place(const Members& at) {
+std::string joined(const std::vector<std::string>& parts) {
   std::string out;
-  const auto add = [&](const std::string& part) {
+  for (const std::string& part : parts)
     if (!part.empty()) out += (out.empty() ? "" : ", ") + part;
-  };
-  add(at["city"]);
-  const std::string iso = at["region_iso"], name = at["region"];
-  add(name.empty() || iso.empty() ? name + iso : fmt::format("{} ({})", name, iso));
-  add(at["country_code"]);
-  if (const std::string coordinates = listed(at["coordinates"]); !coordinates.empty())
-    out += fmt::format("{}at {}", out.empty() ? "" : " ", coordinates);
-  return out.empty() ? "no place, but known" : out;
+  return out;
 }
 
-std::string describe_group(const Members& found) {
-  const std::string by = found["by"], group = found["group"];
-  if (group.empty())
-    return fmt::format("none: no place leads to one, and partner {} has no default group", found["partner"]);
-  const std::string partner = fmt::format("of partner {}", found["partner"]);
-  if (by == name_of(GroupedBy::partner_default)) return fmt::format("{}, the default group {}", group, partner);
-  if (by == name_of(GroupedBy::nearest)) return fmt::format("{}, the nearest, {}", group, partner);
-  return fmt::format("{}, by {}, {}", group, by, partner);
-}
+// What a step found, in a few words.
+class Description {
+ public:
+  explicit Description(const geo::place::Topology& topology) : on_(topology) {}
 
-std::string describe_select(const Members& chosen) {
-  if (chosen["node"].empty()) return "nobody";
-  return fmt::format("{} of {}, for {}{}", chosen["node"], chosen["group"], chosen["pattern"],
-                     chosen["exclude_ignored"] == "true" ? "; nobody else was left, so --exclude is ignored" : "");
-}
-
-std::string describe_bill(const Members& bill) {
-  const std::string max = bill["max_streams"];
-  return fmt::format("tariff {}, {}", bill["tariff"],
-                     max.empty() ? bill["streams"] + " streams in use, no limit"
-                                 : fmt::format("{} of {} streams in use", bill["streams"], max));
-}
-
-std::string describe_inspect(const Members& device) {
-  const std::string dc = device["dc"];
-  return fmt::format("server {}{}, camera {}, streams {}", device["server_online"] == "true" ? "online" : "offline",
-                     dc.empty() ? "" : " in " + dc, device["camera_online"] == "true" ? "online" : "offline",
-                     listed(device["streams"]));
-}
-
-std::string describe(const TraceStep& step) {
-  const Members found(step.result);
-  switch (step.step) {
-    case Step::locate:
-      return describe_place(found);
-    case Step::group:
-      return describe_group(found);
-    case Step::select:
-      return describe_select(found);
-    case Step::authorize:
-      return fmt::format("{}/{} may view it, {}", found["owner_type"], found["owner_id"],
-                         found["expires_at"].empty() ? "without end" : "until " + found["expires_at"]);
-    case Step::bill:
-      return describe_bill(found);
-    case Step::inspect:
-      return describe_inspect(found);
-    case Step::sign:
-      return fmt::format("with key {}, good until {}", found["kid"], found["expires_at"]);
+  std::string operator()(std::monostate) const { return {}; }
+  std::string operator()(const geo::place::Location& at) const {
+    const std::string region =
+        at.region.empty() || at.region_iso.empty() ? at.region + at.region_iso : at.region + " (" + at.region_iso + ")";
+    std::string out = joined({at.city, region, at.country_code});
+    if (at.coordinates)
+      out += fmt::format("{}at {}, {}", out.empty() ? "" : " ", at.coordinates->latitude, at.coordinates->longitude);
+    return out.empty() ? "no place, but known" : out;
   }
-  return {};
-}
+  std::string operator()(const geo::redirect::Grouping& grouping) const {
+    const std::string& partner = on_.partner(grouping.partner).id;
+    const auto [index, by] = grouping.grouped;
+    if (index == geo::place::kNone)
+      return fmt::format("none: no place leads to one, and partner {} has no default group", partner);
+    const std::string& group = on_.group(index).id;
+    if (by == GroupedBy::partner_default) return fmt::format("{}, the default group of partner {}", group, partner);
+    if (by == GroupedBy::nearest) return fmt::format("{}, the nearest, of partner {}", group, partner);
+    return fmt::format("{}, by {}, of partner {}", group, name_of(by), partner);
+  }
+  std::string operator()(const geo::balance::Choice& choice) const {
+    if (choice.node == geo::place::kNone) return "nobody";
+    return fmt::format("{} of {}, for {}{}", on_.node(choice.node).id, on_.group(choice.group).id,
+                       on_.pattern(choice.pattern).id,
+                       choice.exclude_ignored ? "; nobody else was left, so --exclude is ignored" : "");
+  }
+  std::string operator()(const geo::auth::Right& right) const {
+    const auto& end = right.token->expires_at;
+    return fmt::format("{}/{} may view it, {}", right.owner().type, right.owner().id,
+                       end ? "until " + geo::rfc3339(*end) : "without end");
+  }
+  std::string operator()(const geo::billing::Bill& bill) const {
+    return fmt::format("tariff {}, {}", bill.tariff,
+                       bill.max_streams ? fmt::format("{} of {} streams in use", bill.streams, *bill.max_streams)
+                                        : fmt::format("{} streams in use, no limit", bill.streams));
+  }
+  std::string operator()(const geo::devices::Device& device) const {
+    const auto shown = [](bool online) { return online ? "online" : "offline"; };
+    const std::string& dc = device.server->dc;
+    return fmt::format("server {}{}, camera {}, streams {}", shown(device.server->online),
+                       dc.empty() ? "" : " in " + dc, shown(device.camera->online), joined(device.camera->streams));
+  }
+  std::string operator()(const geo::redirect::Signature& signature) const {
+    return fmt::format("with key {}, good until {}", signature.key_id, geo::rfc3339(signature.expires_at));
+  }
+
+ private:
+  const geo::place::Topology& on_;
+};
 
 class Explanation {
  public:
@@ -210,16 +138,16 @@ class Explanation {
   struct Line {
     std::string code, text, note;  // code: of a denial
   };
-  static Line line_of(const TraceStep& step) {
+  Line line_of(const TraceStep& step) const {
     Line line;
     if (step.denial) {
       line.code = name_of(step.denial->code);
       line.text = ": " + printable(step.denial->detail);
     } else {
-      line.text = printable(describe(step));
+      line.text = printable(std::visit(Description(topology_), step.found));
     }
     line.note = step.source;
-    if (step.cached) line.note += ", cached";
+    if (step.cached) line.note += step.stale ? ", stale" : ", cached";
     const double microseconds = static_cast<double>(step.duration.count()) / 1000;
     line.note += fmt::format("{}{:.1f} us", line.note.empty() ? "" : ", ", microseconds);
     return line;

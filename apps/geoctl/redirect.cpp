@@ -59,6 +59,7 @@ int run_redirect(Session& session, const Arguments& arguments) {
   geo::redirect::Trace trace;
   const geo::io::SystemClock clock;
   const auto states = world.states->latest();
+  asked.request.arrived = clock.monotonic();
   geo::redirect::decide(asked.request, snapshot, *states, patience(world), clock, decision,
                         arguments.explain ? &trace : nullptr);
 

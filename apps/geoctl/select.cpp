@@ -108,6 +108,7 @@ class Select {
 
  private:
   void decide(geo::redirect::Trace* trace) {
+    asked_.request.arrived = clock_.monotonic();
     geo::redirect::decide(asked_.request, snapshot_, *states_, patience(world_), clock_, decision_, trace);
   }
   const std::string& id_of(const geo::balance::Choice& choice) const {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "geo/auth.h"
@@ -50,7 +51,7 @@ struct Request {
   std::vector<sign::Parameter> passed;  // in the configured order
   bool wants_json = false;
   WallTime now;
-  MonotonicTime arrived{};  // what waits and caches are counted from
+  MonotonicTime arrived{};               // what waits and caches are counted from
   std::optional<place::Location> place;  // a place instead of an address (geoctl --place): locate is skipped
 
   std::span<const std::string_view> exclude() const { return {exclude_ids.data(), excluded}; }
@@ -81,16 +82,29 @@ inline constexpr std::array<std::string_view, 7> kStepNames{"locate", "group",  
                                                             "bill",   "inspect", "sign"};
 constexpr std::string_view name_of(Step step) { return kStepNames[static_cast<std::size_t>(step)]; }
 
+// What `group` and `sign` found; the other steps have a type of their own room.
+struct Grouping {
+  place::Index partner;
+  place::Grouped grouped;
+};
+struct Signature {
+  std::string key_id;
+  WallTime expires_at;
+};
+// In the order of Step, after nothing: the step refused. A choice without a node: nobody can serve.
+using Found = std::variant<std::monostate, place::Location, Grouping, balance::Choice, auth::Right, billing::Bill,
+                           devices::Device, Signature>;
+
 struct TraceStep {
   Step step;
-  std::string result;  // a JSON object
+  Found found;
   std::optional<Denial> denial;
-  std::string source;  // who answered; empty: nobody else was asked
-  bool cached = false;
+  std::string source;                  // who answered; empty: nobody else was asked
+  bool cached = false, stale = false;  // stale: cached, and past its life
   std::chrono::nanoseconds duration{};
 };
 
-// What `--explain` and `/explain` show. Filled by the production code while it decides.
+// What `--explain` and `/explain` show. Filled by the production code while it decides. Good as long as its Snapshot.
 struct Trace {
   std::optional<Ip> client_ip;  // nothing: a place was given instead
   std::vector<TraceStep> steps;

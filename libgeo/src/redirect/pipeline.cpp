@@ -87,12 +87,8 @@ class Journey {
     if (t != nullptr) {
       t->source = decision_.located_by;
       t->cached = decision_.located_from != resolve::From::provider;
-      if (found != nullptr) {
-        Json json(t->result);
-        json.open('{');
-        place::append_fields(json, *found);
-        json.close('}');
-      }
+      t->stale = decision_.located_from == resolve::From::stale;
+      if (found != nullptr) t->found = *found;
     }
     return Outcome::go_on;
   }
@@ -102,13 +98,7 @@ class Journey {
                                                  : on_.topology->find_partner(request_.partner);
     decision_.grouped = on_.topology->group_of(request_.place ? nullptr : &request_.client_ip, *location_,
                                                decision_.partner, located_.grouped);
-    if (t != nullptr) {
-      Json json(t->result);
-      json.open('{').field("partner", on_.topology->partner(decision_.partner).id);
-      json.field_or_null("group", group_id(decision_.grouped.group))
-          .field("by", place::name_of(decision_.grouped.by))
-          .close('}');
-    }
+    if (t != nullptr) t->found = Grouping{decision_.partner, decision_.grouped};
     return Outcome::go_on;
   }
 
@@ -125,29 +115,12 @@ class Journey {
     if (choice) decision_.choice = *choice;
     if (choice && (request_.wants_json || on_.options.with_alternates))
       decision_.alternates_found = on_.balancer->alternates(query_, states_, *choice, decision_.alternates);
-    if (t != nullptr) t->result = selection_json(choice.has_value());
+    if (t != nullptr) t->found = decision_.choice;
     if (choice) return Outcome::go_on;
     return refuse({ErrorCode::no_node,
                    query_.group == kNone ? "the client's place has no group and the partner has no default group"
                                          : "no node can serve, after all fallbacks",
                    std::chrono::seconds(5)});
-  }
-
-  std::string selection_json(bool chosen) const {
-    std::string out;
-    Json json(out);
-    json.open('{').field_or_null("node", chosen ? on_.topology->node(decision_.choice.node).id : std::string());
-    json.field_or_null("group", group_id(decision_.choice.group));
-    json.field_or_null("pattern", chosen ? on_.topology->pattern(decision_.choice.pattern).id : std::string());
-    json.field("exclude_ignored", decision_.choice.exclude_ignored).key("attempts").open('[');
-    for (const balance::Attempt& attempt : trace_->account.attempts)
-      json.open('{')
-          .field("pattern", on_.topology->pattern(attempt.pattern).id)
-          .field("group", on_.topology->group(attempt.group).id)
-          .field("eligible", std::int64_t{attempt.eligible})
-          .close('}');
-    json.close(']').close('}');
-    return out;
   }
 
   Outcome authorize(TraceStep* t) {
@@ -161,10 +134,7 @@ class Journey {
     if (t != nullptr) {
       t->source = "store";
       t->cached = right_.cached;
-      Json json(t->result);
-      json.open('{').field("owner_type", owner.type).field("owner_id", owner.id).key("expires_at");
-      const auto& end = right_.token->expires_at;
-      (end ? json.text(rfc3339(*end)) : json.null()).close('}');
+      t->found = right_;
     }
     return Outcome::go_on;
   }
@@ -178,10 +148,7 @@ class Journey {
     if (!*answer) return refuse(std::move(answer->error()));
     if (t != nullptr) {
       t->source = "store";
-      Json json(t->result);
-      json.open('{').field("tariff", (*answer)->tariff).field("streams", (*answer)->streams).key("max_streams");
-      const auto& max = (*answer)->max_streams;
-      (max ? json.number(*max) : json.null()).close('}');
+      t->found = std::move(**answer);
     }
     return Outcome::go_on;
   }
@@ -195,11 +162,7 @@ class Journey {
     if (!*answer) return refuse(std::move(answer->error()));
     if (t != nullptr) {
       t->source = "store";
-      Json json(t->result);
-      json.open('{').field_or_null("dc", (*answer)->server->dc).field("server_online", (*answer)->server->online);
-      json.field("camera_online", (*answer)->camera->online).key("streams").open('[');
-      for (const std::string& stream : (*answer)->camera->streams) json.text(stream);
-      json.close(']').close('}');
+      t->found = std::move(**answer);
     }
     return Outcome::go_on;
   }
@@ -214,13 +177,8 @@ class Journey {
     }
     for (std::size_t i = 0; i < decision_.alternates_found; ++i)
       append_url(decision_.alternate_locations[i], decision_.alternates[i].node);
-    if (t != nullptr) {
-      Json json(t->result);
-      json.open('{')
-          .field("kid", on_.keys->active().id)
-          .field("expires_at", rfc3339(WallTime(std::chrono::seconds(decision_.expires_at_s))))
-          .close('}');
-    }
+    if (t != nullptr)
+      t->found = Signature{on_.keys->active().id, WallTime(std::chrono::seconds(decision_.expires_at_s))};
     return Outcome::go_on;
   }
 
@@ -246,10 +204,6 @@ class Journey {
     if (on_.options.bind_client_ip) url.client_ip = request_.client_ip;
     url.expires_at_s = decision_.expires_at_s;
     sign::append_url(out, url, *on_.keys);
-  }
-
-  std::string_view group_id(place::Index group) const {
-    return group == kNone ? std::string_view() : std::string_view(on_.topology->group(group).id);
   }
 
   const Request& request_;

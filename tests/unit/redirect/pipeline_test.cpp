@@ -13,6 +13,7 @@ using scene::kNow;
 // Answers nothing to whoever may not wait.
 struct SlowProvider final : resolve::Provider {
   std::string_view name() const override { return "slow"; }
+  resolve::ProviderStatus status(MonotonicTime) const override { return {name(), Breaker::State::closed, {}, {}}; }
   Polled<resolve::Located> locate(const resolve::Query& query) const override {
     if (!query.wait.allowed()) return std::nullopt;
     return resolve::Located{std::make_shared<const place::Location>(place::Location{"RU", {}, {}, {}, {{59.9, 30.3}}}),
@@ -30,7 +31,7 @@ struct World {
     auto topology = std::make_shared<place::Topology>(std::move(rows));
     snapshot.topology = topology;
     snapshot.balancer = std::make_shared<balance::Balancer>(topology, balance::Settings{});
-    providers.push_back(std::make_unique<resolve::Networks>());
+    providers.push_back(std::make_shared<resolve::Networks>());
     snapshot.authorizer = std::make_shared<auth::Rules>(store);
     snapshot.billing = store;
     snapshot.devices = store;
@@ -50,6 +51,11 @@ struct World {
     if (!decide(request, snapshot, states, wait, clock, decision, &trace)) return "would block";
     return decision.ok() ? "redirect" : std::string(name_of(decision.denial->code));
   }
+  std::string trace_json() const {
+    std::string out;
+    append_json(out, trace, snapshot, decision);
+    return out;
+  }
   std::string steps() const {
     std::string out;
     for (const TraceStep& step : trace.steps) out += (out.empty() ? "" : " ") + std::string(name_of(step.step));
@@ -57,7 +63,7 @@ struct World {
   }
 
   std::shared_ptr<scene::MemoryStore> store = scene::happy_store();
-  std::vector<std::unique_ptr<const resolve::Provider>> providers;
+  std::vector<std::shared_ptr<const resolve::Provider>> providers;
   Snapshot snapshot;
   balance::States states;
   scene::StoppedClock clock;
@@ -126,7 +132,7 @@ TEST(Pipeline, NeverWaitsInTheLoopAndTheSecondRunAnswers) {
   EXPECT_EQ(slow_store.run(Wait::until(MonotonicTime{} + std::chrono::seconds(1))), "redirect");
 
   World slow_resolver;
-  slow_resolver.providers.insert(slow_resolver.providers.begin(), std::make_unique<SlowProvider>());
+  slow_resolver.providers.insert(slow_resolver.providers.begin(), std::make_shared<SlowProvider>());
   slow_resolver.request.client_ip = *Ip::parse("8.8.8.8");
   EXPECT_EQ(slow_resolver.run(Wait::never()), "would block");
   EXPECT_EQ(slow_resolver.run(Wait::until(MonotonicTime{} + std::chrono::seconds(1))), "redirect");
@@ -254,6 +260,67 @@ TEST(TraceJson, HasTheContractsKeys) {
   append_json(json, world.trace, world.snapshot, world.decision);
   EXPECT_NE(json.find(R"("code":"token_unknown","detail":)"), std::string::npos) << json;
   EXPECT_EQ(json.find("T-2"), std::string::npos);
+}
+
+TEST(TraceJson, TellsWhatEachStepFound) {
+  World world;
+  ASSERT_EQ(world.run(), "redirect");
+  const std::string json = world.trace_json();
+  for (
+      const char* part :
+      {R"({"step":"locate","result":{"country_code":null,"region_iso":null,"region":null,"city":null,"coordinates":null},)",
+       R"({"step":"group","result":{"partner":"default","group":"ru-msk","by":"network"},"source":null,"cached":false,)",
+       R"(,"pattern":"streaming","exclude_ignored":false,"attempts":[{"pattern":"streaming","group":"ru-msk","eligible":2}]},)",
+       R"({"step":"authorize","result":{"owner_type":"user","owner_id":"u1","expires_at":null},)",
+       R"({"step":"bill","result":{"tariff":"home","streams":1,"max_streams":4},"source":"store",)",
+       R"({"step":"inspect","result":{"dc":"msk-1","server_online":true,"camera_online":true,"streams":["flv","hls","ws-fmp4"]},)",
+       R"({"step":"sign","result":{"kid":"k1","expires_at":"2026-06-01T12:05:00Z"},"source":null,)"})
+    EXPECT_NE(json.find(part), std::string::npos) << part << "\n" << json;
+}
+
+TEST(TraceJson, TellsThatNobodyCouldServe) {
+  place::Rows rows = scene::small_map();
+  for (place::Node& node : rows.nodes) node.admin = place::Admin::offline;
+  World world(rows);
+  EXPECT_EQ(world.run(), "no_node");
+  EXPECT_NE(
+      world.trace_json().find(
+          R"({"step":"select","result":{"node":null,"group":null,"pattern":null,"exclude_ignored":false,"attempts":[{)"),
+      std::string::npos)
+      << world.trace_json();
+}
+
+TEST(TraceJson, TellsDegradedModeWithItsReason) {
+  World world;
+  world.request.client_ip = *Ip::parse("8.8.8.8");
+  world.run();
+  EXPECT_TRUE(world.decision.degraded);
+  EXPECT_TRUE(world.trace_json().starts_with(
+      R"({"client_ip":"8.8.8.8","steps":[{"step":"locate","result":null,"code":"unknown_address","detail":"no provider knows 8.8.8.8","source":"default","cached":false,"duration_us":0.0})"))
+      << world.trace_json();
+}
+
+TEST(TraceJson, TellsAnOldAnswerFromACachedOne) {
+  struct Remembering final : resolve::Provider {
+    explicit Remembering(resolve::From f) : from(f) {}
+    std::string_view name() const override { return "ip-api"; }
+    Polled<resolve::Located> locate(const resolve::Query&) const override {
+      return resolve::Located{std::make_shared<const place::Location>(), name(), from};
+    }
+    resolve::ProviderStatus status(MonotonicTime) const override { return {name(), Breaker::State::closed, {}, {}}; }
+    resolve::From from;
+  };
+  const auto told = [](resolve::From from) {
+    World world;
+    world.request.client_ip = *Ip::parse("8.8.8.8");
+    world.providers = {std::make_shared<Remembering>(from)};
+    world.run();
+    const std::string json = world.trace_json();
+    return json.substr(json.find(R"("source")"), json.find(R"(,"duration_us")") - json.find(R"("source")"));
+  };
+  EXPECT_EQ(told(resolve::From::provider), R"("source":"ip-api","cached":false)");
+  EXPECT_EQ(told(resolve::From::cache), R"("source":"ip-api","cached":true)");
+  EXPECT_EQ(told(resolve::From::stale), R"("source":"ip-api","cached":true,"stale":true)");
 }
 
 TEST(ProblemJson, IsAsRfc9457) {
