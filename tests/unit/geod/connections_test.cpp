@@ -55,6 +55,33 @@ TEST(Connections, DripFedHeaderEndsAllTheSame) {
   EXPECT_TRUE(closed);
 }
 
+TEST(Connections, DripFedBodyEndsAllTheSame) {
+  test::Front front([] { return std::make_unique<test::FakeHandler>(nullptr, nullptr, 100'000); });
+  Sweeps sweeps(front);
+  for (const std::string_view rest : {"Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"}) {
+    test::Client client = front.connect();
+    client.send("POST /p HTTP/1.1\r\nHost: a\r\n").send(rest);
+    bool closed = false;
+    for (int i = 0; i < 2000 && !closed; ++i) {
+      client.send("1\r\nx\r\n");
+      sweeps.once(seconds(6));
+      closed = client.closed_within(std::chrono::milliseconds(10));
+    }
+    EXPECT_TRUE(closed);
+  }
+}
+
+TEST(Connections, IdleConnectionAfterABodyIsNobodysSlowRequest) {
+  test::Front front([] { return std::make_unique<test::FakeHandler>(nullptr, nullptr, 100); });
+  Sweeps sweeps(front);
+  test::Client client = front.connect();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").read().status, 200);
+    for (int sweep = 0; sweep < 4; ++sweep) sweeps.once(seconds(6));
+  }
+  EXPECT_EQ(client.send(kRequest).read().status, 200);
+}
+
 TEST(Connections, IdleConnectionIsNobodysSlowHeader) {
   test::Front front;
   Sweeps sweeps(front);

@@ -101,21 +101,24 @@ class Client {
   std::string buffer_;
 };
 
-// Answers 200 with "METHOD HOST PATH?QUERY", or whatever it is told.
+// Answers 200 with "METHOD HOST PATH?QUERY" and the body, or whatever it is told.
 class FakeHandler final : public Handler {
  public:
   using Answering = std::function<bool(Exchange&)>;
   using Waiting = std::function<void(Exchange&)>;
-  FakeHandler(Answering answering, Waiting waiting) : answering_(std::move(answering)), waiting_(std::move(waiting)) {}
+  FakeHandler(Answering answering, Waiting waiting, std::size_t body_max = 0)
+      : answering_(std::move(answering)), waiting_(std::move(waiting)), body_max_(body_max) {}
 
   static void echo(Exchange& exchange) {
     const Incoming& in = exchange.in;
     exchange.out.status = 200;
     exchange.out.body.append(in.method).append(" ").append(in.host).append(" ").append(in.path).append("?").append(
         in.query);
+    exchange.out.body.append(in.body);
     exchange.entry.code = "ok";
   }
 
+  std::size_t body_max() const override { return body_max_; }
   void meet(Exchange& exchange) override { exchange.in.request_id = "id"; }
   bool answer(Exchange& exchange) override {
     if (answering_) return answering_(exchange);
@@ -127,6 +130,7 @@ class FakeHandler final : public Handler {
  private:
   Answering answering_;
   Waiting waiting_;
+  std::size_t body_max_;
 };
 
 // One loop on 127.0.0.1.
