@@ -136,7 +136,9 @@ void append_line(std::string& out, const Exchange& exchange, std::string_view li
       .field_or_null("server", entry.server)
       .field_or_null("camera", entry.camera);
   json.field_or_null("partner", entry.partner).field("status", std::int64_t{exchange.out.status});
-  json.field("code", entry.code).field_or_null("located_by", entry.located_by).field("degraded", entry.degraded);
+  json.field("code", entry.code);
+  if (!entry.reason.empty()) json.field("reason", entry.reason);
+  json.field_or_null("located_by", entry.located_by).field("degraded", entry.degraded);
   json.field_or_null("provider", entry.provider).field_or_null("group", entry.group);
   json.field_or_null("pattern", entry.pattern).field_or_null("node", entry.node).field_or_null("owner", entry.owner);
   json.field_or_null("lease", entry.lease).key("cached").open('[');

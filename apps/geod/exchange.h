@@ -105,6 +105,7 @@ class Answer {
 struct Entry {
   std::string_view path = "other";
   std::string_view code;
+  std::string_view reason;  // verify: why the URL does not hold
   std::string_view format, server, camera, partner;
   std::string_view located_by, provider, group, pattern, node, owner, lease;
   bool degraded = false;

@@ -40,6 +40,7 @@ bool VerifyHandler::answer(Exchange& exchange) {
   const std::string_view name = geo::sign::name_of(reason);
   refuse(exchange, {geo::ErrorCode::forbidden, std::string(name)});
   exchange.out.header("X-Geo-Reason", name);
+  exchange.entry.reason = name;
   return true;
 }
 

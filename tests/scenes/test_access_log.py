@@ -84,7 +84,8 @@ def test_verify_listener_is_logged(stage):
     geod.verify(uri, "evil.example.net")
     lines = [line for line in geod.world.log_lines(3) if line["listener"] == "verify"]
     assert [line["status"] for line in lines] == [204, 403]
-    assert lines[0]["path"] == "/verify"
+    assert lines[0]["path"] == "/verify" and "reason" not in lines[0]
+    assert (lines[1]["code"], lines[1]["reason"]) == ("forbidden", "wrong_host")
 
 
 def test_neither_token_nor_signature_anywhere(stage):

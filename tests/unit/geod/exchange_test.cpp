@@ -49,6 +49,15 @@ TEST(AccessLine, MaskedAddressesTellTheNetworkAlone) {
   EXPECT_NE(line.find(R"("client_ip":"2001:db8:1::","peer_ip":"192.0.2.0")"), std::string::npos) << line;
 }
 
+TEST(AccessLine, SaysWhyAUrlDoesNotHold) {
+  Exchange exchange;
+  sample(exchange).entry.code = "forbidden";
+  exchange.entry.reason = "expired";
+  std::string line;
+  append_line(line, exchange, "verify", exchange.in.started, false);
+  EXPECT_NE(line.find(R"("code":"forbidden","reason":"expired",)"), std::string::npos) << line;
+}
+
 TEST(AccessLine, MethodThatAClientMadeUpIsOther) {
   Exchange exchange;
   sample(exchange).in.method = "BREW";
