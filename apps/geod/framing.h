@@ -20,8 +20,8 @@ bool library_is_loose();
 
 // Called in the URI callback, once the target is copied: hides the query, and puts an empty cookie and, unless bodies
 // are taken, a length of 0 where the library finds them before the client's own. read_request() reads those.
-// Where bodies are taken the library refuses a length that is no number by itself, in its own way: 400 or 413, and the
-// connection is closed.
+// Where bodies are taken the library refuses a length that is no number by itself, in its own way: 400 or 413 (with the
+// answer's header twice), and the connection is closed.
 void tame(MHD_Connection* connection, const char* uri, bool takes_bodies);
 
 // Reads the request's header fields into `in.headers`, what they say of a body, and its target into `in.path`,

@@ -4,8 +4,9 @@ import re
 import time
 
 from support import city
+from support.raw_http import eventually
 from support.town import MOSCOW, town
-from support.world import ago
+from support.world import REPO, ago
 
 BUILT = int(time.time()) - 1000
 
@@ -113,8 +114,12 @@ def test_upstream_that_fails_is_told_and_counted(stage):
     assert remote["state"] in ("open", "half_open") and remote["last_error"]
     assert metrics(near)["geod_provider_requests_total", 'provider="remote",result="failed"'] >= 5
     assert metrics(near)["geod_provider_state", 'provider="remote",state="closed"'] == 0
-    from support.raw_http import eventually
     eventually(lambda: re.search(r"warn provider remote: closed -> open: \S", near.stderr()), "the change is told")
+
+
+def test_metrics_stand_in_the_man_page(stage):
+    page = (REPO / "man/geod.8").read_text()
+    assert {name for name, _ in metrics(stage.geod(world_of(stage)))} == set(re.findall(r"geod_[a-z_]+[a-z]", page))
 
 
 def test_get_and_head_alone(stage):

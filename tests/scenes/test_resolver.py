@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from support import city, raw_http
-from support.raw_http import eventually, message, talk
+from support.raw_http import eventually, message
+from support.town import town
 from support.world import LONG
 
 FACTS = {
@@ -32,8 +33,6 @@ def located(ip, provider, cached=False, **known):
 
 
 def resolver_world(stage, facts=None, **config):
-    from support.town import town
-
     facts = town() | FACTS if facts is None else facts
     world = stage.world(facts, **{"listen": LISTEN, "resolver": CITY, "resolver__maxmind": {"files": ["city.mmdb"]}, **config})
     city.put(world.path / "city.mmdb")
@@ -237,8 +236,15 @@ def test_pipeline_with_bodies(geod):
     HEAD + b"Transfer-Encoding: chunked\r\n\r\nx\r\n" + BODY + b"\r\n0\r\n\r\n",
 ], ids=itertools.count())
 def test_framing_fault_with_a_body(geod, data):
-    answers = talk(geod.addresses["resolver"], data + SMUGGLED)
-    assert [answer.status in (400, 413) for answer in answers] in ([True], []), answers
+    """400 or 413 and the end. A length that is no number the library refuses in its own words, after two heads."""
+    with geod.connect("resolver") as connection:
+        connection.send(data + SMUGGLED)
+        answer = connection.read("HEAD")
+        assert answer.status in (400, 413), answer
+        with pytest.raises(raw_http.Closed) as rest:
+            while True:
+                connection._more()
+        assert b"HTTP/1.1 200" not in rest.value.args[0], "what follows is taken for a request"
     assert resolve(geod, "77.88.55.60").status == 200
 
 
@@ -289,8 +295,6 @@ def near(stage, geod):
 
 
 def near_facts():
-    from support.town import town
-
     return town() | {"networks": [{"cidr": "10.9.0.0/16", "country": "JP"}]}
 
 
@@ -321,15 +325,12 @@ def test_hops_that_are_malformed(geod):
     assert resolve(geod, "77.88.55.60", headers=[("Geo-Hops", "1")]).status == 200
 
 
-def test_other_is_away(stage, geod):
+def test_other_is_away(stage):
     """503 for the unknown, the cached go on; redirects carry on with the partner's default group."""
     far = stage.geod(resolver_world(stage))
     near = stage.geod(facts=near_facts(), listen=LISTEN, resolver={"url": url_of(far)})
     assert resolve(near, "77.88.55.60").status == 200
-    far.kill()
-    far.process.returncode = 0  # it was meant
-    away = resolve(near, "77.88.99.1")
-    assert away.status in (404, 503)
+    far.stop()
     away = resolve(near, "8.8.8.200")
     assert away.status == 503 and away.code == "upstream_unavailable"
     assert away.header("Retry-After") and away.header("Cache-Control") == "no-store"
@@ -415,7 +416,7 @@ def test_bad_database_leaves_the_old_one_in_service(stage, harm):
     if harm == "gone":
         file.unlink()
     elif harm == "other type":
-        city.put(file, one_city("Nowhere"), "--type", "GeoLite2-Country")
+        city.put(file, one_city("Nowhere"), kind="GeoLite2-Country")
     else:
         file.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"no database\n" * 100}[harm])
     if harm != "gone":

@@ -15,13 +15,13 @@ CITIES = {
 }
 
 
-def write(path, cities=None, *options, build_epoch=1_800_000_000):
+def write(path, cities=None, kind="GeoLite2-City", build_epoch=1_800_000_000):
     """A whole file under another name first: nobody sees half of it."""
     lines = "".join("\t".join((cidr, *fields)) + "\n" for cidr, fields in (CITIES if cities is None else cities).items())
     fresh = path.with_suffix(".new")
     subprocess.run(
-        [BIN / "make_mmdb", "--ip-version", "6", "--type", "GeoLite2-City", "--language-names", "en,ru",
-         "--build-epoch", str(build_epoch), *options, fresh], input=lines, text=True, check=True)
+        [BIN / "make_mmdb", "--ip-version", "6", "--type", kind, "--language-names", "en,ru",
+         "--build-epoch", str(build_epoch), fresh], input=lines, text=True, check=True)
     return fresh
 
 
