@@ -93,7 +93,8 @@ std::string_view Answer::header(std::string_view name) const {
   return found == headers.end() ? std::string_view() : std::string_view(found->second);
 }
 
-Client::Client(std::string_view url, std::size_t idle_max) : idle_max_(idle_max) {
+Client::Client(std::string_view url, std::size_t idle_max)
+    : idle_max_(idle_max), stop_(std::make_unique<const Stop>()) {
   const auto parsed = parse_url(url);
   if (!parsed) {
     unusable_ = "its URL cannot be used: " + parsed.error();
@@ -111,6 +112,8 @@ Client::~Client() {
   const WithoutSigpipe guard;  // closing TLS says good-bye
   idle_.with([](std::vector<Idle>& idle) { idle.clear(); });
 }
+
+void Client::stop() const { stop_->now(); }
 
 tl::expected<Answer, std::string> Client::call(const Request& request, std::chrono::milliseconds budget) const {
   if (!unusable_.empty()) return tl::unexpected<std::string>(unusable_);
@@ -134,7 +137,7 @@ tl::expected<Answer, Client::Failure> Client::attempt(const Request& request, st
   const bool is_reused = connection != nullptr;
   std::shared_ptr<Allowance> first = is_reused ? nullptr : std::make_shared<Allowance>();
   Allowance& allowance = is_reused ? connection->allowance() : *first;
-  allowance = {.deadline = deadline, .bytes = kHeaderMax};
+  allowance = {.stop = stop_.get(), .deadline = deadline, .bytes = kHeaderMax};
   const auto failure = [&](std::string text) {
     if (allowance.out_of_time) text = "it did not answer in time";
     if (allowance.out_of_bytes) text = "its answer is too long";

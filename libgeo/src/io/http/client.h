@@ -42,6 +42,7 @@ inline constexpr std::size_t kHeaderMax = 64 << 10;
 inline constexpr std::size_t kBodyMax = 1 << 20;
 
 class Connection;
+class Stop;
 
 // Redirects are not followed, proxies of the environment not used.
 // Errors: a text for people, without target and headers, which may hold secrets.
@@ -51,6 +52,8 @@ class Client {
   // A URL that is none fails every call.
   Client(std::string_view url, std::size_t idle_max);
   ~Client();
+  // Ends all calls, as soon as the system has resolved the name where that is under way.
+  void stop() const;
 
   // Returns within `budget` whatever the peer does, but for the time the system takes to resolve its name:
   // getaddrinfo() knows no deadline. So this is for threads that nobody waits for without one.
@@ -75,6 +78,7 @@ class Client {
   std::string unusable_;  // why no call can be made
   Poco::Net::Context::Ptr tls_;
   const std::size_t idle_max_;
+  const std::unique_ptr<const Stop> stop_;
   mutable Guarded<std::vector<Idle>> idle_;
 };
 

@@ -12,9 +12,12 @@
 #include <Poco/Net/StreamSocketImpl.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -22,6 +25,7 @@ namespace geo::io::http {
 namespace {
 
 using namespace std::chrono_literals;
+using std::chrono::steady_clock;
 namespace net = Poco::Net;
 
 // A socket that does not block, with waits of its own.
@@ -90,9 +94,12 @@ auto open_socket(const Url& url, Allowance& allowance, Make make) {
     auto socket = make();
     const bool is_last = i + 1 == addresses.size();
     try {
-      const auto part = std::max(1ms, allowance.left() / static_cast<int>(addresses.size() - i));
-      socket->connect(net::SocketAddress(addresses[i], url.port), Poco::Timespan(part.count() * 1000));
-      socket->setBlocking(false);
+      const auto part = steady_clock::now() + allowance.left() / static_cast<int>(addresses.size() - i);
+      socket->connectNB(net::SocketAddress(addresses[i], url.port));
+      allowance.wait(socket->sockfd(), true, part);
+      const int error = socket->socketError();
+      if (error == ECONNREFUSED) throw net::ConnectionRefusedException();
+      if (error != 0) throw Poco::IOException();
       socket->setNoDelay(true);
       return socket;
     } catch (const Poco::Exception&) {
@@ -105,7 +112,7 @@ auto open_socket(const Url& url, Allowance& allowance, Make make) {
 }  // namespace
 
 std::chrono::milliseconds Allowance::left() const {
-  return std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  return std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
 }
 
 void Allowance::check() {
@@ -119,15 +126,26 @@ void Allowance::check() {
   }
 }
 
-void Allowance::wait(int socket, bool to_write) {
+void Allowance::wait(int socket, bool to_write, std::optional<steady_clock::time_point> until) {
   for (;;) {
     check();
-    pollfd one{socket, static_cast<short>(to_write ? POLLOUT : POLLIN), 0};
-    const int ready = ::poll(&one, 1, static_cast<int>(std::min<std::int64_t>(left().count(), 60'000)));
-    if (ready > 0) return;
+    auto time = left();
+    if (until) time = std::min(time, std::chrono::ceil<std::chrono::milliseconds>(*until - steady_clock::now()));
+    if (time <= 0ms) throw Poco::TimeoutException();
+    pollfd both[]{{socket, static_cast<short>(to_write ? POLLOUT : POLLIN), 0}, {stop->descriptor(), POLLIN, 0}};
+    const int ready = ::poll(both, 2, static_cast<int>(std::min<std::int64_t>(time.count(), 60'000)));
     if (ready < 0 && errno != EINTR) throw Poco::IOException();
+    if (ready <= 0) continue;
+    if (both[1].revents != 0) throw Poco::IOException();
+    return;
   }
 }
+
+Stop::Stop() : descriptor_(::eventfd(0, EFD_CLOEXEC)) {
+  if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+Stop::~Stop() { ::close(descriptor_); }
+void Stop::now() const { ::eventfd_write(descriptor_, 1); }
 
 Connection::Connection(const net::StreamSocket& socket, std::shared_ptr<Allowance> allowance)
     : net::HTTPClientSession(socket), allowance_(std::move(allowance)) {

@@ -9,13 +9,29 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "io/http/url.h"
 
 namespace geo::io::http {
 
+// Ends all waits of a client's calls at once.
+class Stop {
+ public:
+  Stop();
+  ~Stop();
+  Stop(const Stop&) = delete;
+  Stop& operator=(const Stop&) = delete;
+  void now() const;
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
 // What the call under way may still take.
 struct Allowance {
+  const Stop* stop = nullptr;
   std::chrono::steady_clock::time_point deadline;
   std::size_t bytes = 0;        // to be received
   bool out_of_time = false;     // the deadline passed
@@ -25,8 +41,9 @@ struct Allowance {
   std::chrono::milliseconds left() const;
   // Throws Poco::TimeoutException once the deadline has passed, Poco::IOException once `bytes` are used up.
   void check();
-  // Returns when the socket can be read (or written), or has an error.
-  void wait(int socket, bool to_write);
+  // Returns when the socket can be read (or written), or has an error. `until`: throws Poco::TimeoutException earlier
+  // than the deadline.
+  void wait(int socket, bool to_write, std::optional<std::chrono::steady_clock::time_point> until = {});
 };
 
 // Threads: one at a time.

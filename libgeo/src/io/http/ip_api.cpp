@@ -46,6 +46,7 @@ class IpApi final : public resolve::Upstream {
 
   ~IpApi() override {
     loads_.close();
+    client_.stop();
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;

@@ -26,7 +26,10 @@ class Remote final : public resolve::Upstream {
         client_(settings.url, kThreads),
         loads_(kName, clock, kWaitingMax),
         workers_(kThreads, kWaitingMax) {}
-  ~Remote() override { loads_.close(); }  // so that what is queued makes no call
+  ~Remote() override {
+    loads_.close();  // so that what is queued makes no call
+    client_.stop();
+  }
 
   std::string_view name() const override { return kName; }
   resolve::ProviderStatus status(MonotonicTime now) const override { return loads_.status(now); }
