@@ -28,7 +28,7 @@ def test_listeners_paths_and_methods(geod):
             answer, _ = ask(geod.addresses[listener], "DELETE", path)
             assert (answer.status, answer.headers["Allow"]) == (405, methods)
         others = [path for name, (paths, _) in LISTENERS.items() if name != listener for path in paths]
-        for path in others + ["/", "/metrics", "/resolve", "/authorize"]:
+        for path in others + ["/", "/authorize"]:
             assert json.loads(ask(geod.addresses[listener], "GET", path)[1])["code"] == "no_such_path", path
 
 
@@ -42,6 +42,18 @@ def test_json_of_a_redirect(geod):
     answer, body = ask(geod.addresses["redirect"], "GET", target)
     shown = PAGE[("LISTENERS", "GET /flv, /hls, /ws-fmp4, /stream")].displays[0]
     assert answer.status == 200 and list(json.loads(body)) == list(json.loads(shown))
+
+
+def test_json_of_an_address(geod):
+    shown = PAGE[("LISTENERS", "GET /resolve")].displays[0]
+    answer, body = ask(geod.addresses["resolver"], "GET", "/resolve?ip=10.1.0.1")
+    assert answer.status == 200 and list(json.loads(body)) == list(json.loads(shown))
+
+
+def test_keys_of_the_status(geod):
+    items = PAGE[("LISTENERS", "GET /status.json")].items
+    told = [name.strip(",") for item in items for name in item.head[1:] if name.strip(" ,")]
+    assert list(json.loads(ask(geod.addresses["admin"], "GET", "/status.json")[1])) == told
 
 
 def test_parameters_are_all_known(geod):
@@ -61,9 +73,10 @@ def test_problem_body(geod):
 
 def test_keys_of_the_access_log(geod):
     ask(geod.addresses["redirect"], "GET", "/flv?server=100-abcdef&camera=0&access_token=demo-alice")
+    ask(geod.addresses["resolver"], "GET", "/resolve")
     ask(geod.addresses["verify"], "GET", "/verify")
     told, seen = [item.head[1] for item in PAGE["ACCESS LOG"].items], set()
-    while seen != {"redirect", "verify"}:
+    while seen != {"redirect", "resolver", "verify"}:
         line = geod.log.get(timeout=30)
-        assert set(line) == set(told) - ({"reason"} if line["listener"] == "redirect" else set())
+        assert set(line) == set(told) - ({"reason"} if line["listener"] != "verify" else set())
         seen.add(line["listener"])

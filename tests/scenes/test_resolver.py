@@ -337,7 +337,7 @@ def test_other_is_away(stage):
     assert resolve(near, "77.88.55.60").json()["cached"] is True
     assert near.ask("77.88.55.60").location.startswith("https://node-moscow-")
     assert near.ask("8.8.8.200").location.startswith("https://node-frankfurt-")
-    lines = [line for line in near.world.log_lines(6) if line["path"] == "/flv"]
+    lines = [line for line in near.world.log_lines(5) if line["path"] == "/flv"]
     assert [(line["located_by"], line["degraded"], line["provider"]) for line in lines] == [
         ("cache", False, "remote"), ("default", True, None)]
 
