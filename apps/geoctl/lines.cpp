@@ -18,6 +18,7 @@ bool Lines::fill() {
     if (got < 0) error_ = std::generic_category().message(errno);
     at_ = 0;
     end_ = got > 0 ? static_cast<std::size_t>(got) : 0;
+    read_ += end_;
     return got > 0;
   }
 }

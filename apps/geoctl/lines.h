@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@ class Lines {
   std::optional<std::string_view> next();
   // Why reading stopped early; empty: it did not.
   const std::string& error() const { return error_; }
+  // Bytes of the lines so far.
+  std::uint64_t taken() const { return read_ - (end_ - at_); }
 
  private:
   bool fill();
@@ -29,6 +32,7 @@ class Lines {
   std::function<void()> before_waiting_;
   std::array<char, 65536> buffer_;
   std::size_t at_ = 0, end_ = 0;
+  std::uint64_t read_ = 0;
   std::string line_, error_;
 };
 

@@ -92,6 +92,7 @@ int run(int argc, char** argv, geoctl::Session& session) {
       "is wrong, 3 the client may not, 4 there is none, 5 something needed is away, 6 a check did not hold.");
 
   geoctl::add_resolve(app, session);
+  geoctl::add_geodata(app, session);
   geoctl::add_select(app, session);
   geoctl::add_token(app, session);
   geoctl::add_billing(app, session);

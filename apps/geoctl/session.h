@@ -17,6 +17,7 @@ struct Session {
 
 // One file each; main() lists them.
 void add_resolve(CLI::App& app, Session& session);
+void add_geodata(CLI::App& app, Session& session);
 void add_select(CLI::App& app, Session& session);
 void add_token(CLI::App& app, Session& session);
 void add_billing(CLI::App& app, Session& session);

@@ -25,19 +25,26 @@ std::string config_file_of(const Session& session) {
   return {};
 }
 
-// One of the configured providers, and it alone.
+// One of the configured providers, and it alone; what the others need is not opened.
 geo::Result<void> restrict_to(const std::string& provider, geo::config::Resolver& resolver) {
-  const auto& configured = resolver.providers;
-  if (std::find(configured.begin(), configured.end(), provider) == configured.end()) {
-    std::string known;
-    for (const std::string& name : configured) known += (known.empty() ? "" : ", ") + name;
-    return geo::deny(geo::ErrorCode::bad_request,
-                     fmt::format("provider: \"{}\" is not configured; there are: {}", provider, known));
-  }
+  const bool far = !resolver.url.empty();  // then there are these two
+  const std::vector<std::string> configured = far ? std::vector<std::string>{"networks", "remote"} : resolver.providers;
+  if (std::find(configured.begin(), configured.end(), provider) == configured.end())
+    return geo::deny(geo::ErrorCode::bad_request, fmt::format("provider: \"{}\" is not configured; there are: {}",
+                                                              provider, fmt::join(configured, ", ")));
   if (provider == geo::io::kMaxMind && resolver.maxmind.files.empty())
     return geo::deny(geo::ErrorCode::bad_request, "provider: maxmind has no files, see [resolver.maxmind] files");
-  resolver.providers = {provider};
+  if (!far) resolver.providers = {provider};
   return {};
+}
+
+// Of [resolver] url the settings stay: the far one decides about reserved addresses too.
+void keep_only(const std::string& provider, geo::compose::World& world) {
+  const geo::resolve::Resolver& all = *world.snapshot.resolver;
+  std::vector<std::shared_ptr<const geo::resolve::Provider>> kept;
+  for (const auto& each : all.providers())
+    if (each->name() == provider) kept.push_back(each);
+  world.snapshot.resolver = std::make_shared<const geo::resolve::Resolver>(std::move(kept), all.settings());
 }
 
 }  // namespace
@@ -86,6 +93,7 @@ Opened open_world(Session& session, const Wanted& wanted) {
     if (built.world->snapshot.topology->find_node(node) == geo::place::kNone)
       return {nullptr, output.refuse(geo::Denial{geo::ErrorCode::bad_request,
                                                  fmt::format("down: there is no node \"{}\"", node)})};
+  if (!wanted.provider.empty()) keep_only(wanted.provider, *built.world);
   return {std::move(built.world), geo::kExitOk};
 }
 

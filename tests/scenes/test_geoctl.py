@@ -19,7 +19,7 @@ from support.town import MOSCOW, NOWHERE, TOKYO, town
 from support.world import BIN, environment, geoctl
 
 CAMERA = ["--server", "100-abcdef", "--camera", "0"]
-COMMANDS = [["resolve"], ["select"], ["token", "check"], ["token", "hash"], ["billing", "check"], ["redirect"], ["verify"],
+COMMANDS = [["resolve"], ["geodata"], ["select"], ["token", "check"], ["token", "hash"], ["billing", "check"], ["redirect"], ["verify"],
             ["data", "validate"], ["config", "check"], ["config", "show"]]
 
 
@@ -45,7 +45,7 @@ def test_help_has_usage(command):
     assert output.exit == 0 and "geoctl" in output.out and output.err == "", output
 
 
-@pytest.mark.parametrize("command", [["resolve"], ["select"], ["redirect"], ["verify"]], ids=lambda c: c[0])
+@pytest.mark.parametrize("command", [["resolve"], ["geodata"], ["select"], ["redirect"], ["verify"]], ids=lambda c: c[0])
 def test_help_has_examples(command):
     output = geoctl(*command, "--help")
     assert re.search(rf"^\s*(\$ )?geoctl .*{command[0]} \S", output.out, re.M), output
