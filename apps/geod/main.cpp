@@ -41,9 +41,11 @@ std::optional<int> read_arguments(int argc, char** argv, Arguments& arguments) {
   return std::nullopt;
 }
 
+// Not fmt::print(), which throws where stderr cannot be written; then there is nobody left to tell.
+void tell(const char* text) { static_cast<void>(std::fputs(text, stderr)); }
+
 int tell(const geo::Faults& faults) {
-  // Not fmt::print(), which throws where stderr cannot be written.
-  for (const geo::Fault& fault : faults) std::fputs((to_string(fault) + "\n").c_str(), stderr);
+  for (const geo::Fault& fault : faults) tell((to_string(fault) + "\n").c_str());
   return geo::kExitUsage;
 }
 
@@ -80,7 +82,7 @@ int serve(std::shared_ptr<const geo::compose::World> world, const geod::AppLog& 
   raise_descriptor_limit(world->config.http.max_connections, log);
   geod::Server server(std::move(world), GEOD_VERSION, log);
   if (auto started = server.start(); !started) {
-    std::fputs(("geod: " + started.error() + "\n").c_str(), stderr);
+    tell(("geod: " + started.error() + "\n").c_str());
     return geo::kExitUsage;
   }
   log.info("ready");
@@ -119,9 +121,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& fault) {
-    std::fputs("geod: ", stderr);
-    std::fputs(fault.what(), stderr);
-    std::fputs("\n", stderr);
+    for (const char* text : {"geod: ", fault.what(), "\n"}) tell(text);
     return geo::kExitInternal;
   }
 }
