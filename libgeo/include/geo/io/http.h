@@ -20,8 +20,9 @@ GEO_EXPORT tl::expected<void, std::string> check_http_url(std::string_view url);
 // The `ip-api` provider: http://ip-api.com, or https://pro.ip-api.com with a key.
 //
 // Misses that come within a few milliseconds go together in one /batch call of at most 100 addresses. Without a key at
-// most 45 /json and 15 /batch calls leave within any 60 s, and none while X-Rl is 0 or after a 429, until X-Ttl has
-// passed; when neither may leave in time, upstream_unavailable with what is left as retry_after. The limits are the
+// most 45 /json and 15 /batch calls leave within any 60 s - the more of them are used, the longer misses are gathered,
+// up to a third of a load's budget -, and none while X-Rl is 0 or after a 429, until X-Ttl has passed; when neither may
+// leave in time, upstream_unavailable with what is left as retry_after. The limits are the
 // service's per address: several processes behind one address share them without knowing of each other.
 // Sends clients' addresses to others; unencrypted without https.
 struct IpApiSettings {

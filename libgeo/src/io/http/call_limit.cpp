@@ -19,13 +19,17 @@ MonotonicTime CallLimit::next(MonotonicTime now) const {
   MonotonicTime at = now;
   if (now < allowed_until_ && allowed_ == 0) at = allowed_until_;
   if (!most_) return at;
+  const std::size_t too_many = used(now) + 1 - std::min(used(now) + 1, *most_);
+  if (too_many == 0) return at;
+  // so many have to be forgotten first; when those under way will be, nobody knows
+  const std::size_t ended = used(now) - under_way_;
+  if (too_many > ended) return std::max(at, now + kWindow);
+  return std::max(at, ended_[ended_.size() - ended + too_many - 1] + kWindow);
+}
+
+std::size_t CallLimit::used(MonotonicTime now) const {
   const auto counted = std::upper_bound(ended_.begin(), ended_.end(), now - kWindow);
-  const std::size_t used = under_way_ + static_cast<std::size_t>(ended_.end() - counted);
-  if (used < *most_) return at;
-  // as many as are too many have to be forgotten first; of those under way nobody knows when
-  const std::size_t too_many = used - *most_ + 1;
-  const bool is_known = too_many <= static_cast<std::size_t>(ended_.end() - counted);
-  return std::max(at, is_known ? counted[static_cast<std::ptrdiff_t>(too_many) - 1] + kWindow : now + kWindow);
+  return under_way_ + static_cast<std::size_t>(ended_.end() - counted);
 }
 
 void CallLimit::left(MonotonicTime now) {

@@ -22,8 +22,8 @@ class CallLimit {
   void left(MonotonicTime now);
   // rl, ttl: the answer's X-Rl and X-Ttl; empty where there are none.
   void came_back(MonotonicTime now, std::string_view rl = {}, std::string_view ttl = {}, bool is_refused = false);
-  // Within the last 60 s.
-  std::size_t used() const { return under_way_ + ended_.size(); }
+  // That count.
+  std::size_t used(MonotonicTime now) const;
   bool is_limited() const { return most_.has_value(); }
 
  private:

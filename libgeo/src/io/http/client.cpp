@@ -180,6 +180,8 @@ tl::expected<Answer, Client::Failure> Client::attempt(const Request& request, st
     return answer;
   } catch (const Poco::Exception& e) {
     return failure(why(e));
+  } catch (const std::exception&) {
+    return failure("the connection failed");
   }
 }
 

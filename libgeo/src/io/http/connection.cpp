@@ -170,7 +170,8 @@ std::unique_ptr<Connection> Connection::open(const Url& url, const net::Context:
 }
 
 bool Connection::is_quiet() {
-  return connected() && buffered() == 0 && !socket().poll(Poco::Timespan(), net::Socket::SELECT_READ);
+  pollfd one{socket().impl()->sockfd(), POLLIN, 0};
+  return connected() && buffered() == 0 && ::poll(&one, 1, 0) == 0;
 }
 
 net::Context::Ptr tls_for(const std::string& host) {

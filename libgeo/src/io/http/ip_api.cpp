@@ -61,13 +61,16 @@ class IpApi final : public resolve::Upstream {
   void ask(resolve::PlaceCache::Load load, std::chrono::milliseconds budget) const override {
     const Loads::Ptr taken = loads_.take(std::move(load), budget);
     if (!taken) return;
-    std::optional<std::chrono::seconds> too_late;
     {
-      const std::lock_guard lock(mutex_);
-      too_late = beyond(*taken, clock_.monotonic());
-      if (!too_late) queue_.push_back(taken);
+      std::unique_lock lock(mutex_);
+      const MonotonicTime now = clock_.monotonic();
+      if (is_late(*taken, now)) {
+        const auto left = next(now) - now;
+        lock.unlock();
+        return fail_beyond(*taken, left);
+      }
+      queue_.push_back(taken);
     }
-    if (too_late) return loads_.fail(*taken, "its limit of calls is used up", *too_late);
     wake_.notify_all();
   }
 
@@ -85,24 +88,42 @@ class IpApi final : public resolve::Upstream {
   static std::optional<std::size_t> limit_of(const IpApiSettings& settings, std::size_t free) {
     return settings.key.empty() ? std::optional(free) : std::nullopt;
   }
+  void fail_beyond(Loads::Taken& taken, MonotonicTime::duration left) const {
+    loads_.fail(taken, "its limit of calls is used up", std::chrono::ceil<std::chrono::seconds>(left));
+  }
   CallLimit& limit(Kind kind) const { return kind == Kind::single ? singles_ : batches_; }
 
   // ---- under mutex_ ----
 
   MonotonicTime next(MonotonicTime now) const { return std::min(singles_.next(now), batches_.next(now)); }
 
-  // How long until a call may leave, if that is not within the load's budget.
-  std::optional<std::chrono::seconds> beyond(const Loads::Taken& taken, MonotonicTime now) const {
+  // No call may leave within its budget.
+  bool is_late(const Loads::Taken& taken, MonotonicTime now) const {
     const MonotonicTime at = next(now);
-    if (at <= now || at < taken.due) return std::nullopt;
-    return std::chrono::ceil<std::chrono::seconds>(at - now);
+    return at > now && at >= taken.due;
+  }
+  Batch take_late(MonotonicTime now) {
+    Batch late;
+    std::erase_if(queue_, [&](const Loads::Ptr& each) {
+      const bool it_is = is_late(*each, now);
+      if (it_is) late.push_back(each);
+      return it_is;
+    });
+    return late;
+  }
+  // The oldest that are still waited for.
+  Batch take(std::size_t most) {
+    Batch batch;
+    for (; !queue_.empty() && batch.size() < most; queue_.pop_front())
+      if (!loads_.is_finished(*queue_.front())) batch.push_back(std::move(queue_.front()));
+    return batch;
   }
 
   // How long a call that could take more addresses is held back for them: the longer, the more of the minute's calls
   // are used, but never for more than a third of what the load may take.
-  std::chrono::milliseconds hold(Kind kind, const Loads::Taken& oldest) const {
+  std::chrono::milliseconds hold(Kind kind, const Loads::Taken& oldest, MonotonicTime now) const {
     const CallLimit& calls = limit(kind);
-    const std::size_t used = calls.is_limited() ? calls.used() / (kind == Kind::single ? 4 : 1) : 0;
+    const std::size_t used = calls.is_limited() ? calls.used(now) / (kind == Kind::single ? 4 : 1) : 0;
     const auto most = std::chrono::floor<std::chrono::milliseconds>((oldest.due - oldest.since) / 3);
     return std::min(most, gather_ * (1 << std::min<std::size_t>(used, 10)));
   }
@@ -113,41 +134,30 @@ class IpApi final : public resolve::Upstream {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
       const MonotonicTime now = clock_.monotonic();
-      Batch late;
-      std::chrono::seconds retry_after{};
-      std::erase_if(queue_, [&](const Loads::Ptr& each) {
-        if (loads_.is_finished(*each)) return true;
-        const auto too_late = beyond(*each, now);
-        if (!too_late) return false;
-        retry_after = *too_late;
-        late.push_back(each);
-        return true;
-      });
-      if (!late.empty()) {
-        lock.unlock();
-        for (const Loads::Ptr& each : late) loads_.fail(*each, "its limit of calls is used up", retry_after);
-        lock.lock();
-        continue;
-      }
+      while (!queue_.empty() && loads_.is_finished(*queue_.front())) queue_.pop_front();
       if (queue_.empty() || calls_ >= kCallsMax) {
         wake_.wait(lock);
         continue;
       }
       if (const MonotonicTime at = next(now); at > now) {
-        wake_.wait_for(lock, at - now);
+        if (const Batch late = take_late(now); !late.empty()) {
+          lock.unlock();
+          for (const Loads::Ptr& each : late) fail_beyond(*each, at - now);
+          lock.lock();
+        } else {
+          wake_.wait_for(lock, at - now);
+        }
         continue;
       }
       const bool many = queue_.size() > 1;
       const Kind kind = batches_.next(now) <= now && (many || singles_.next(now) > now) ? Kind::batch : Kind::single;
-      const MonotonicTime leaves = queue_.front()->since + hold(kind, *queue_.front());
+      const MonotonicTime leaves = queue_.front()->since + hold(kind, *queue_.front(), now);
       if (queue_.size() < kBatchMax && leaves > now) {
         wake_.wait_for(lock, leaves - now);
         continue;
       }
-      const std::size_t size = kind == Kind::batch ? std::min(queue_.size(), kBatchMax) : 1;
-      const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(size);
-      const auto batch = std::make_shared<const Batch>(queue_.begin(), end);
-      queue_.erase(queue_.begin(), end);
+      const auto batch = std::make_shared<const Batch>(take(kind == Kind::batch ? kBatchMax : 1));
+      if (batch->empty()) continue;  // they ended meanwhile
       if (!loads_.breaker().admit(now)) {
         lock.unlock();
         for (const Loads::Ptr& each : *batch) loads_.fail_open(*each);
