@@ -334,7 +334,11 @@ SHAPES = {
 def test_json_of_a_command(command, status):
     done = run("geoctl", "--config", DEMO / "geod.toml", "--json", *command.split(), *SHAPES[command, status], given="T-1")
     assert done.returncode == status, done.stdout + done.stderr
-    shown = "".join(text for text in GEOCTL[("COMMANDS", command)].displays if text.startswith("{"))
+    displays = [text for text in GEOCTL[("COMMANDS", command)].displays if text.startswith("{")]
+    shown = displays[0]
+    if command == "resolve":
+        trace = json.loads(run("geoctl", "--config", DEMO / "geod.toml", "--json", "resolve", "--trace", "77.88.55.60").stdout)
+        assert names_in(trace) == names_in(json.loads(done.stdout)) | set(re.findall(r'"(\w+)"', displays[1]))
     if command == "select":
         single, shown = shown.split("\n", 1)
         one = run("geoctl", "--config", DEMO / "geod.toml", "--json", "select", "--place", "RU/MOW")
