@@ -123,9 +123,10 @@ class IpApi final : public resolve::Upstream {
   // are used, but never for more than a third of what the load may take.
   std::chrono::milliseconds hold(Kind kind, const Loads::Taken& oldest, MonotonicTime now) const {
     const CallLimit& calls = limit(kind);
-    const std::size_t used = calls.is_limited() ? calls.used(now) / (kind == Kind::single ? 4 : 1) : 0;
+    const std::size_t used = calls.is_limited() ? calls.used(now) : 0;
+    const std::size_t doublings = kind == Kind::single ? used / 4 : used * 2;
     const auto most = std::chrono::floor<std::chrono::milliseconds>((oldest.due - oldest.since) / 3);
-    return std::min(most, gather_ * (1 << std::min<std::size_t>(used, 10)));
+    return std::min(most, gather_ * (1 << std::min<std::size_t>(doublings, 10)));
   }
 
   // ---- the thread that gathers ----
