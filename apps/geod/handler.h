@@ -22,6 +22,9 @@ class Handler {
   // On a worker thread; may wait. Of the handler only what never changes may be used.
   virtual void answer_waiting(Exchange& exchange) = 0;
 
+  // Lets go of what is out of date. Now and then, also where no request comes.
+  virtual void catch_up() {}
+
   // The headers that every answer of this listener carries, refusals included.
   virtual void decorate(Exchange& /*exchange*/) {}
 };

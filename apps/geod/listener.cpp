@@ -40,6 +40,10 @@ void Listener::sweep(const Connections::Limits& limits) {
   for (const auto& loop : loops_) loop->connections().sweep(limits);
 }
 
+void Listener::wake() {
+  for (const auto& loop : loops_) loop->wake();
+}
+
 std::size_t Listener::open_count() {
   std::size_t count = 0;
   for (const auto& loop : loops_) count += loop->connections().open_count();

@@ -31,6 +31,7 @@ class Listener {
 
   void quiesce();
   void sweep(const Connections::Limits& limits);
+  void wake();
   std::size_t open_count();
 
  private:

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -96,6 +97,16 @@ void Loop::quiesce() {
   // Refuses from now on; closed once the loop is gone, which may still poll it. Right only for a socket that geod
   // opened itself: one that was passed to it ends for its next owner too.
   ::shutdown(socket_.get(), SHUT_RDWR);
+}
+
+// A connection that says nothing and ends: libmicrohttpd's thread does nothing of ours without one.
+void Loop::wake() {
+  int ends[2];
+  if (daemon_ == nullptr || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return;
+  ::close(ends[1]);
+  sockaddr_storage nobody{};
+  nobody.ss_family = AF_UNIX;
+  MHD_add_connection(daemon_, ends[0], reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody.ss_family);
 }
 
 void* Loop::on_target(void* cls, const char* uri, MHD_Connection* connection) {
@@ -248,6 +259,7 @@ void Loop::on_connection(void* cls, MHD_Connection* connection, void** context, 
     const sockaddr* const peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     *context = loop.connections_.open(fd, peer_of(peer));
+    loop.handler_->catch_up();
   } else if (*context != nullptr) {
     loop.connections_.close(static_cast<Connections::Slot*>(*context));
   }

@@ -58,6 +58,8 @@ class Loop {
   tl::expected<void, std::string> start(Fd socket, const LoopLimits& limits);
   // Accepts nothing new but what the kernel has accepted already.
   void quiesce();
+  // Has the handler catch up. Threads: any.
+  void wake();
   Connections& connections() { return connections_; }
 
  private:

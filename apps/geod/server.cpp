@@ -29,7 +29,8 @@ constexpr seconds kWarnEvery{1};
 Server::Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log)
     : log_(log),
       config_(world->config),
-      worlds_(std::move(world)),
+      worlds_(world),
+      told_world_(std::move(world)),
       cors_(config_.http.cors_origins),
       process_{std::move(version), clock_.monotonic()} {}
 
@@ -99,6 +100,7 @@ void Server::tick() {
   sweep(clock_.monotonic(), false);
   if (clock_.monotonic() >= next_warning_) tell_dropped();
   tell_providers();
+  tell_loops();
 }
 
 void Server::tell_dropped() {
@@ -124,6 +126,13 @@ void Server::tell_providers() {
     else
       log_.warn("{}: {}", change, status.last_error);
   }
+}
+
+void Server::tell_loops() {
+  auto world = worlds_.latest();
+  if (world == told_world_) return;
+  told_world_ = std::move(world);
+  for (const auto& listener : listeners_) listener->wake();
 }
 
 void Server::hang_up() {

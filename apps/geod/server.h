@@ -47,6 +47,8 @@ class Server {
   tl::expected<void, std::string> start_parts();
   void tell_dropped();
   void tell_providers();
+  // Loops that nobody asks would hold the world before this one, and with it whole databases.
+  void tell_loops();
   void refresh_states();
   void sweep(geo::MonotonicTime now, bool drop_idle);
   std::size_t open_count();
@@ -55,6 +57,7 @@ class Server {
   const geo::config::Config config_;
   geo::io::SystemClock clock_;
   Worlds worlds_;
+  std::shared_ptr<const geo::compose::World> told_world_;  // that the loops know of
   const Cors cors_;
   const Process process_;
   std::map<std::string, geo::Breaker::State, std::less<>> provider_states_;  // told last

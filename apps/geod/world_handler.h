@@ -11,6 +11,7 @@ class WorldHandler : public Handler {
  public:
   explicit WorldHandler(const Worlds& worlds) : world_(worlds) {}
   void meet(Exchange& exchange) override;
+  void catch_up() override { world_.get(); }
 
  protected:
   CurrentWorld world_;

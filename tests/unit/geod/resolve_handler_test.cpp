@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <thread>
 
 #include "front.h"
 #include "geo/base/guarded.h"
@@ -228,6 +229,18 @@ TEST_F(ResolverListener, DeadlineThatHasPassedIsToldAsThat) {
   provider_->say("8.8.4.4", {ScriptedProvider::at("US"), true});
   EXPECT_NE(ask("/resolve?ip=8.8.8.8").body.find(R"("status":504,"code":"deadline_exceeded")"), std::string::npos);
   EXPECT_EQ(ask("/resolve?ip=8.8.4.4").status, 200);  // it came all the same
+}
+
+TEST_F(ResolverListener, LoopThatNobodyAsksLetsGoOfTheOldWorldOnceWoken) {
+  const std::weak_ptr<const geo::compose::World> old = worlds_.latest();
+  ask("/resolve?ip=8.8.8.8");
+  publish(5000);
+  EXPECT_FALSE(old.expired());
+  front_.listener().wake();
+  const auto end = clock_.monotonic() + std::chrono::seconds(20);
+  while (!old.expired() && clock_.monotonic() < end) std::this_thread::yield();
+  EXPECT_TRUE(old.expired());
+  EXPECT_EQ(ask("/resolve?ip=8.8.8.8").status, 404);
 }
 
 }  // namespace
