@@ -1,5 +1,7 @@
+#include <algorithm>
+#include <bit>
+#include <functional>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 
 #include "geo/io/mmdb.h"
@@ -11,6 +13,7 @@ namespace {
 
 using mmdb::Table;
 using place::Location;
+using Locations = mmdb::HugeVector<Location>;
 
 // Memory of a text beside the object itself.
 std::size_t heap_bytes(const std::string& text) {
@@ -20,43 +23,48 @@ std::size_t heap_bytes(const Location& at) {
   return heap_bytes(at.country_code) + heap_bytes(at.region_iso) + heap_bytes(at.region) + heap_bytes(at.city);
 }
 
+std::size_t text_bytes(const Location& at) {
+  return at.country_code.size() + at.region_iso.size() + at.region.size() + at.city.size();
+}
+
 // The places of a file, equal ones once, in the order of its records.
 class Places {
  public:
-  explicit Places(std::size_t records) : known_(records, Hash{&places_}, Equal{&places_}) { places_.reserve(records); }
+  explicit Places(std::size_t records) : slots_(std::bit_ceil(records * 2 + 2), Table::kNothing) {
+    places_.reserve(records);
+  }
 
   std::uint32_t add(Location location) {
+    std::size_t slot = hash(location) & (slots_.size() - 1);
+    for (; slots_[slot] != Table::kNothing; slot = (slot + 1) & (slots_.size() - 1))
+      if (places_[slots_[slot]] == location) return slots_[slot];
+    slots_[slot] = static_cast<std::uint32_t>(places_.size());
     places_.push_back(std::move(location));
-    const auto [at, is_new] = known_.insert(static_cast<std::uint32_t>(places_.size() - 1));
-    if (!is_new) places_.pop_back();
-    return *at;
+    return slots_[slot];
   }
-  std::size_t count() const { return places_.size(); }
-  std::vector<Location> take() { return std::move(places_); }
+  Locations take() {
+    places_.shrink_to_fit();
+    return std::move(places_);
+  }
 
  private:
-  struct Hash {
-    const std::vector<Location>* places;
-    std::size_t operator()(std::uint32_t id) const {
-      const Location& at = (*places)[id];
-      std::size_t hash = 0;
-      const auto mix = [&](std::size_t more) { hash = (hash ^ more) * 0x9e3779b97f4a7c15U; };
-      for (const std::string* const text : {&at.country_code, &at.region_iso, &at.region, &at.city})
-        mix(std::hash<std::string_view>{}(*text));
-      if (at.coordinates) {
-        mix(std::hash<double>{}(at.coordinates->latitude));
-        mix(std::hash<double>{}(at.coordinates->longitude));
-      }
-      return hash ^ hash >> 32;
+  static std::size_t hash(const Location& at) {
+    std::size_t hash = 0;
+    const auto mix = [&](std::size_t more) {
+      hash = (hash ^ more) * 0x9e3779b97f4a7c15U;
+      hash ^= hash >> 32;
+    };
+    for (const std::string* const text : {&at.country_code, &at.region_iso, &at.region, &at.city})
+      mix(std::hash<std::string_view>{}(*text));
+    if (at.coordinates) {
+      mix(std::hash<double>{}(at.coordinates->latitude));
+      mix(std::hash<double>{}(at.coordinates->longitude));
     }
-  };
-  struct Equal {
-    const std::vector<Location>* places;
-    bool operator()(std::uint32_t a, std::uint32_t b) const { return (*places)[a] == (*places)[b]; }
-  };
+    return hash;
+  }
 
-  std::vector<Location> places_;
-  std::unordered_set<std::uint32_t, Hash, Equal> known_;
+  Locations places_;
+  mmdb::HugeVector<std::uint32_t> slots_;  // by hash, or the next free one: a place's number
 };
 
 }  // namespace
@@ -64,7 +72,7 @@ class Places {
 struct CityIndex::Tables {
   MmdbInfo info;
   Table table;
-  std::vector<Location> places;
+  Locations places;
 };
 
 CityIndex::CityIndex(std::unique_ptr<Tables> tables) : tables_(std::move(tables)) {}
@@ -76,20 +84,24 @@ tl::expected<std::shared_ptr<const CityIndex>, std::string> CityIndex::build(con
   tl::expected<mmdb::File, std::string> file = mmdb::open_file(path);
   if (!file) return bad(file.error());
 
+  if (file->records.count() > Table::kNumberMax) return bad("it has more records than can be indexed");
+
   const std::string speaks(language);
   Places places(file->records.count());
   std::vector<std::uint32_t> ids;  // by the record's number
   ids.reserve(file->records.count());
+  // records may share one long name by pointers; those of real files have less text than bytes
+  std::uint64_t text_left = file->info.bytes * 4 + (1U << 20);
   file->records.each([&](std::uint32_t record) {
+    if (text_left == 0) return;
     Location location = mmdb::location_of(*file->mmdb, record, speaks);
+    text_left -= std::min<std::uint64_t>(text_left, text_bytes(location));
     ids.push_back(location.empty() ? Table::kNothing : places.add(std::move(location)));
   });
-  if (places.count() > Table::kNumberMax) return bad("it has more places than can be indexed");
-
+  if (text_left == 0) return bad("its records share names so that they take many times its size");
   tl::expected<Table, std::string> table = Table::of(*file->mmdb, file->records, ids);
   if (!table) return bad(table.error());
   auto tables = std::make_unique<Tables>(Tables{std::move(file->info), std::move(*table), places.take()});
-  tables->places.shrink_to_fit();
   tables->info.bytes = tables->table.bytes() + tables->places.capacity() * sizeof(Location);
   for (const Location& at : tables->places) tables->info.bytes += heap_bytes(at);
   return std::shared_ptr<const CityIndex>(new CityIndex(std::move(tables)));
@@ -117,17 +129,19 @@ IndexedMaxMind::IndexedMaxMind(std::vector<std::shared_ptr<const CityIndex>> ind
 }
 
 Polled<resolve::Located> IndexedMaxMind::locate(const resolve::Query& query) const {
-  const bool grouped = topology_ && query.topology == topology_.get();
+  const bool has_groups = topology_ && query.topology == topology_.get();
   for (std::size_t i = 0; i < indexes_.size(); ++i) {
     const std::optional<CityIndex::PlaceId> id = indexes_[i]->find(query.ip);
     if (!id) continue;
+    const Location& at = indexes_[i]->place(*id);
+    const place::Grouped* const grouped = has_groups ? &grouped_[i][*id] : nullptr;
+    // on their way while the counter waits for its turn: whoever asks reads them next
+    __builtin_prefetch(&at);
+    __builtin_prefetch(&at.coordinates);
+    __builtin_prefetch(grouped);
     found_.add();
     // owns nothing: the index is held by whoever holds this provider
-    return resolve::Located{{std::shared_ptr<void>(), &indexes_[i]->place(*id)},
-                            kMaxMind,
-                            resolve::From::provider,
-                            {},
-                            grouped ? &grouped_[i][*id] : nullptr};
+    return resolve::Located{{std::shared_ptr<void>(), &at}, kMaxMind, resolve::From::provider, {}, grouped};
   }
   unknown_.add();
   return deny(ErrorCode::unknown_address, {});

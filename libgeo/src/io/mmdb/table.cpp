@@ -15,13 +15,16 @@ class Table::Builder {
 
   bool build(Table& table) {
     nodes_ = &table.nodes_;
-    // ::/96 of a file with both holds IPv4
     Record ipv4{0, MMDB_RECORD_TYPE_SEARCH_NODE};
-    if (file_.metadata.ip_version == 6) {
-      first_steps(ipv4, table.ipv6_);
-      for (unsigned bit = 0; bit < 96 && ipv4.type == MMDB_RECORD_TYPE_SEARCH_NODE; ++bit) ipv4 = read(ipv4.to)[0];
+    if (file_.metadata.ip_version == 6) {  // IPv4 stands in ::/96
+      for (unsigned bit = 0; bit < 96 && is_node(ipv4); ++bit) ipv4 = read(ipv4.to)[0];
+      if (is_node(ipv4)) built_.emplace(ipv4.to, kIpv4);
+      first_steps({0, MMDB_RECORD_TYPE_SEARCH_NODE}, 16, 16, table.ipv6_);
     }
-    first_steps(ipv4, table.ipv4_);
+    built_.clear();  // they are of another step
+    const unsigned bits = nodes_below(ipv4, 16) >= kCrowded ? 20 : 16;
+    table.ipv4_rest_ = 32 - bits;
+    first_steps(ipv4, bits, 32 - bits, table.ipv4_);
     table.nodes_.shrink_to_fit();
     return !too_many_;
   }
@@ -30,13 +33,15 @@ class Table::Builder {
   // No file has a reason to share subtrees so that they are read more often than this; aliases of whole 16 bits, as
   // those of the IPv4 tree, are read once.
   static constexpr std::uint64_t kVisitsPerNode = 16, kVisitsMin = 1 << 20;
+  // A first step of 16 bits of IPv4 takes 256 kB, one of 20 takes 4 MB and spares large files a cache line or two.
+  static constexpr std::size_t kCrowded = 1 << 14;
 
   struct Record {
     std::uint32_t to = 0;  // a node, or an offset in the data section
     std::uint8_t type = 0;
   };
   struct Range {
-    std::uint16_t begin;
+    std::uint32_t begin;  // of 20 bits at most
     std::uint32_t to;
   };
 
@@ -50,20 +55,31 @@ class Table::Builder {
             record(node_read.right_record_type, node_read.right_record, node_read.right_record_entry)};
   }
 
-  void first_steps(const Record& from, std::vector<std::uint32_t>& steps) {
-    std::vector<Range> ranges;
-    gather(from, 0, 0, ranges);
-    steps.reserve(std::size_t{1} << 16);
-    for (std::size_t i = 0; i < ranges.size(); ++i)
-      steps.resize(i + 1 < ranges.size() ? ranges[i + 1].begin : std::size_t{1} << 16, ranges[i].to);
+  static bool is_node(const Record& record) { return record.type == MMDB_RECORD_TYPE_SEARCH_NODE; }
+
+  // How many nodes stand `bits` bits below.
+  std::size_t nodes_below(const Record& record, unsigned bits) {
+    if (!is_node(record) || bits == 0) return is_node(record) ? 1 : 0;
+    const std::array<Record, 2> below = read(record.to);
+    return nodes_below(below[0], bits - 1) + nodes_below(below[1], bits - 1);
   }
 
-  // The ranges below a record that `bits` bits of a step lead to.
-  void gather(const Record& record, unsigned bits, unsigned begin, std::vector<Range>& ranges) {
+  // bits: of this step; next_bits: of those behind it.
+  void first_steps(const Record& from, unsigned bits, unsigned next_bits, HugeVector<std::uint32_t>& steps) {
+    next_bits_ = next_bits;
+    std::vector<Range> ranges;
+    gather(from, bits, 0, ranges);
+    steps.reserve(std::size_t{1} << bits);
+    for (std::size_t i = 0; i < ranges.size(); ++i)
+      steps.resize(i + 1 < ranges.size() ? ranges[i + 1].begin : std::size_t{1} << bits, ranges[i].to);
+  }
+
+  // The ranges of a step below a record that has `bits` of its bits left.
+  void gather(const Record& record, unsigned bits, std::uint32_t begin, std::vector<Range>& ranges) {
     if (too_many_) return;
-    if (record.type != MMDB_RECORD_TYPE_SEARCH_NODE || bits == 16) {
+    if (!is_node(record) || bits == 0) {
       const std::uint32_t to = leads_to(record);
-      if (ranges.empty() || ranges.back().to != to) ranges.push_back({static_cast<std::uint16_t>(begin), to});
+      if (ranges.empty() || ranges.back().to != to) ranges.push_back({begin, to});
       return;
     }
     if (visits_left_-- == 0) {
@@ -71,8 +87,8 @@ class Table::Builder {
       return;
     }
     const std::array<Record, 2> below = read(record.to);
-    gather(below[0], bits + 1, begin, ranges);
-    gather(below[1], bits + 1, begin | 1U << (15 - bits), ranges);
+    gather(below[0], bits - 1, begin, ranges);
+    gather(below[1], bits - 1, begin | 1U << (bits - 1), ranges);
   }
 
   std::uint32_t leads_to(const Record& record) {
@@ -80,7 +96,7 @@ class Table::Builder {
     if (record.type == MMDB_RECORD_TYPE_DATA) return numbers_[records_.number_of(record.to)];
     if (const auto at = built_.find(record.to); at != built_.end()) return at->second;
     std::vector<Range> ranges;
-    gather(record, 0, 0, ranges);
+    gather(record, next_bits_, 0, ranges);
     if (too_many_) return kNothing;
     const std::uint32_t to = ranges.size() == 1 ? ranges.front().to : append(ranges);
     built_.emplace(record.to, to);
@@ -95,10 +111,11 @@ class Table::Builder {
     }
     nodes_->push_back(static_cast<std::uint16_t>(ranges.size() - 1));
     if (ranges.size() > kChunk)
-      for (std::size_t i = 0; i < ranges.size(); i += kChunk) nodes_->push_back(ranges[i].begin);
+      for (std::size_t i = 0; i < ranges.size(); i += kChunk)
+        nodes_->push_back(static_cast<std::uint16_t>(ranges[i].begin));
     for (std::size_t i = 0; i < ranges.size(); i += kChunk) {
       const std::size_t end = std::min(i + kChunk, ranges.size());
-      for (std::size_t k = i; k < end; ++k) nodes_->push_back(ranges[k].begin);
+      for (std::size_t k = i; k < end; ++k) nodes_->push_back(static_cast<std::uint16_t>(ranges[k].begin));
       for (std::size_t k = i; k < end; ++k) {
         std::array<std::uint16_t, 2> halves;
         std::memcpy(halves.data(), &ranges[k].to, sizeof ranges[k].to);
@@ -112,8 +129,9 @@ class Table::Builder {
   const Offsets& records_;
   const std::vector<std::uint32_t>& numbers_;
   std::uint64_t visits_left_;
+  unsigned next_bits_ = 16;
   bool too_many_ = false;
-  std::vector<std::uint16_t>* nodes_ = nullptr;
+  HugeVector<std::uint16_t>* nodes_ = nullptr;
   std::unordered_map<std::uint32_t, std::uint32_t> built_;  // a node of the file -> what it became
 };
 
