@@ -31,7 +31,7 @@ struct IpApiSettings {
   std::string language = "en";  // of names; one that ip-api does not offer: en
   std::chrono::milliseconds gather{5};
 };
-GEO_EXPORT std::shared_ptr<const resolve::Upstream> ip_api(IpApiSettings settings, const Clock& clock);
+GEO_EXPORT std::shared_ptr<const resolve::Upstream> ip_api(const IpApiSettings& settings, const Clock& clock);
 
 // The `remote` provider: asks another geo-resolver, GET {url}/resolve?ip=.., with `Geo-Hops: n`.
 //
@@ -43,6 +43,6 @@ inline constexpr std::string_view kHopsHeader = "Geo-Hops";
 struct RemoteSettings {
   std::string url;
 };
-GEO_EXPORT std::shared_ptr<const resolve::Upstream> remote(RemoteSettings settings, const Clock& clock);
+GEO_EXPORT std::shared_ptr<const resolve::Upstream> remote(const RemoteSettings& settings, const Clock& clock);
 
 }  // namespace geo::io

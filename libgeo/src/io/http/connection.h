@@ -61,7 +61,7 @@ class Connection final : public Poco::Net::HTTPClientSession {
   // Poco would open a new connection by itself: without a deadline, and whatever the request was.
   bool mustReconnect() const override { return false; }
   int write(const char* buffer, std::streamsize length) override {
-    return Poco::Net::HTTPSession::write(buffer, length);
+    return Poco::Net::HTTPSession::write(buffer, length);  // NOLINT(bugprone-parent-virtual-call): on purpose
   }
 
  private:

@@ -270,7 +270,7 @@ class IpApi final : public resolve::Upstream {
 
 }  // namespace
 
-std::shared_ptr<const resolve::Upstream> ip_api(IpApiSettings settings, const Clock& clock) {
+std::shared_ptr<const resolve::Upstream> ip_api(const IpApiSettings& settings, const Clock& clock) {
   return std::make_shared<const IpApi>(settings, clock);
 }
 

@@ -87,7 +87,7 @@ class Remote final : public resolve::Upstream {
 
 }  // namespace
 
-std::shared_ptr<const resolve::Upstream> remote(RemoteSettings settings, const Clock& clock) {
+std::shared_ptr<const resolve::Upstream> remote(const RemoteSettings& settings, const Clock& clock) {
   return std::make_shared<const Remote>(settings, clock);
 }
 
