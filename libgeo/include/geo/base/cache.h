@@ -8,10 +8,10 @@
 //                              fresh: served                   stale: see Stale        gone
 //
 // A hit takes no lock that another core's hits take: each thread's stripe has a small table of its own before the
-// shards. What a shard has given up may live on in those until its slot there is taken: at most as many entries again,
-// and at most 16,384. Replacement in a shard is S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need
-// for cache eviction", SOSP 2023): what is asked once passes through a small queue and never pushes out what is asked
-// again.
+// shards. What a shard has given up may live on in those until its slot there is taken: at most as many entries again
+// (of a tiny cache: 16), and at most 65,536. Replacement in a shard is S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO
+// queues are all you need for cache eviction", SOSP 2023): what is asked once passes through a small queue and never
+// pushes out what is asked again.
 #pragma once
 
 #include <algorithm>
@@ -193,7 +193,7 @@ struct Cache<Key, Value, Hash>::Core {
     detail::S3Fifo<Node> kept;
     std::unordered_map<Key, std::shared_ptr<Flight>, Salted> flights;
   };
-  static constexpr std::size_t kShardsMax = 64, kShardEntriesMin = 1024;
+  static constexpr std::size_t kShardsMax = 512, kShardEntriesMin = 1024;
 
   explicit Core(CacheLimits l)
       : limits(l),

@@ -233,7 +233,7 @@ template <class Node>
 class alignas(64) Front {
  public:
   using Handle = std::shared_ptr<const Node>;
-  static constexpr std::size_t kSlotsMax = 1024;
+  static constexpr std::size_t kSlotsMax = 4096;
   static std::size_t slots_for(std::size_t entries, std::size_t stripes) {
     return std::bit_floor(std::clamp<std::size_t>(entries / stripes, 1, kSlotsMax));
   }
