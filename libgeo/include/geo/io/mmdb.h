@@ -51,14 +51,16 @@ class GEO_EXPORT MaxMind final : public resolve::Provider {
   std::unique_ptr<Files> files_;
 };
 
-// One file as a table in memory: address -> place, IPv4 and IPv6, without its search tree and its records.
+// One file as a table in memory: address -> place, IPv4 and IPv6, without its search tree and its records. Of a city
+// file with 6 million networks and 425,000 places: 96 MB, 68 of them the places (tests/bench/README.md).
 // Same answers as MaxMind over that file, for every address. Owns: all of it; the file is not needed any more.
 // Threads: immutable; any number look up at once.
 class GEO_EXPORT CityIndex {
  public:
   using PlaceId = std::uint32_t;
 
-  // Errors: as MaxMind::open(). Takes seconds for a large file; memory while it is built: the file's copy beside it.
+  // Errors: as MaxMind::open(), and a file whose shared parts stand for far more than it holds. Takes seconds for a
+  // large file; memory while it is built: the file's copy beside it.
   static tl::expected<std::shared_ptr<const CityIndex>, std::string> build(const std::filesystem::path& file,
                                                                            std::string_view language);
   ~CityIndex();
