@@ -81,7 +81,7 @@ void handle(int signal);
 void show_while_away(int signal) {
   const int error = errno;
   tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
-  std::raise(signal);  // as without a handler: SA_RESETHAND, SA_NODEFER
+  static_cast<void>(std::raise(signal));  // as without a handler: SA_RESETHAND, SA_NODEFER
   tcsetattr(STDIN_FILENO, TCSADRAIN, &silent);
   handle(signal);
   errno = error;

@@ -86,7 +86,7 @@ class Builder {
     std::vector<Cidr> networks;
     for (const std::string& text : config_.http.trusted_proxies)
       if (const auto cidr = Cidr::parse(text)) networks.push_back(*cidr);
-    world_->trusted_proxies = client::TrustedProxies(std::move(networks));
+    world_->trusted_proxies = client::TrustedProxies(networks);
   }
 
   void read_keys() {
