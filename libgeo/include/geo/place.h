@@ -42,6 +42,8 @@ struct Location {
 // Appends the fields "country_code", "region_iso", "region", "city", "coordinates" to an open object.
 GEO_EXPORT void append_fields(Json& json, const Location& location);
 
+// Two of A-Z.
+GEO_EXPORT bool is_country_code(std::string_view text);
 // 1-3 of A-Z 0-9, as the part of an ISO 3166-2 code after the country: "MOW". Any other text is a region's name.
 GEO_EXPORT bool is_region_iso(std::string_view text);
 

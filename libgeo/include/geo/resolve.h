@@ -88,19 +88,15 @@ class GEO_EXPORT Networks final : public Provider {
 // ---- upstreams ----
 
 // An address as the cache knows it: IPv4 whole, IPv6 by its /64 (but 64:ff9b::/96, which holds IPv4 addresses, whole).
-// Of the address that is asked for, hosts within an IPv6 network are told apart no further.
 struct PlaceKey {
-  std::uint64_t high = 0, low = 0;
+  Ip ip;                      // the first one that was asked for
   std::uint8_t upstream = 0;  // who was asked
   std::uint8_t hops = 0;      // a circle of geo-resolvers must not wait for itself
 
-  bool operator==(const PlaceKey&) const = default;
-  GEO_EXPORT static PlaceKey of(const Ip& ip, std::uint8_t upstream, unsigned hops);
-  // An address in it.
-  GEO_EXPORT Ip ip() const;
-
+  // Its host part is no part of the key.
+  GEO_EXPORT bool operator==(const PlaceKey& other) const;
   struct Hash {
-    std::size_t operator()(const PlaceKey& key) const;
+    GEO_EXPORT std::size_t operator()(const PlaceKey& key) const;
   };
 };
 using PlaceCache = Cache<PlaceKey, place::Location, PlaceKey::Hash>;

@@ -159,6 +159,15 @@ bool base64url_decoded(std::string_view text, std::uint8_t* out, std::size_t siz
   return written == size && (bits & ((1U << held) - 1)) == 0;  // left-over bits set: not the canonical form
 }
 
+bool is_plain_text(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const Utf8 c = utf8_at(text, i);
+    if (c.size == 0 || c.code < 0x20 || (c.code >= 0x7f && c.code <= 0x9f)) return false;
+    i += c.size;
+  }
+  return true;
+}
+
 std::string hex(const std::uint8_t* bytes, std::size_t size) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string out;

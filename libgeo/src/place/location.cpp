@@ -25,15 +25,17 @@ void append_fields(Json& json, const Location& location) {
     json.null();
 }
 
+bool is_country_code(std::string_view text) {
+  return text.size() == 2 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 bool is_region_iso(std::string_view text) {
   return !text.empty() && text.size() <= 3 &&
          std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
 }
 
 std::optional<Forbid> parse_forbid(std::string_view text) {
-  const auto is_country = [](std::string_view c) {
-    return c == "*" || (c.size() == 2 && c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z');
-  };
+  const auto is_country = [](std::string_view c) { return c == "*" || is_country_code(c); };
   const std::size_t arrow = text.find('>');
   if (arrow == std::string_view::npos) return std::nullopt;
   const std::string_view client = text.substr(0, arrow), node = text.substr(arrow + 1);

@@ -187,7 +187,7 @@ TEST_F(CachedProvider, AsksOncePerAddressAndKeepsTheAnswer) {
   EXPECT_EQ(outcome(ask("1.1.1.1")), "would block");
   ASSERT_EQ(upstream->loads.size(), 1U);
   EXPECT_EQ(upstream->budgets[0], 700ms);
-  EXPECT_EQ(upstream->loads[0].key().ip().to_string(), "1.1.1.1");
+  EXPECT_EQ(upstream->loads[0].key().ip.to_string(), "1.1.1.1");
   now += 1s;
   upstream->loads[0].finish(place::Location{"RU", {}, {}, {}, {}}, now);
   now += 20s;

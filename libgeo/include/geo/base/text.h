@@ -40,6 +40,9 @@ struct Utf8 {
 // `at` < text.size().
 GEO_EXPORT Utf8 utf8_at(std::string_view text, std::size_t at);
 
+// UTF-8 without control characters (C0, DEL, C1): it may be printed on a terminal and joined into keys.
+GEO_EXPORT bool is_plain_text(std::string_view text);
+
 GEO_EXPORT std::string hex(const std::uint8_t* bytes, std::size_t size);
 GEO_EXPORT std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
 

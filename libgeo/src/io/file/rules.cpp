@@ -106,10 +106,8 @@ const TextRule& url() {
 }
 
 const TextRule& country() {
-  static const TextRule rule{"two capital letters such as RU", [](std::string_view text, std::string&) {
-                               return text.size() == 2 && std::all_of(text.begin(), text.end(),
-                                                                      [](char c) { return c >= 'A' && c <= 'Z'; });
-                             }};
+  static const TextRule rule{"two capital letters such as RU",
+                             [](std::string_view text, std::string&) { return place::is_country_code(text); }};
   return rule;
 }
 

@@ -24,18 +24,6 @@ constexpr std::size_t kTextMax = 256;  // bytes of a name; the longest place nam
 
 tl::unexpected<std::string> wrong(std::string_view why) { return tl::unexpected<std::string>(std::string(why)); }
 
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-
-// UTF-8 without control characters (C0, DEL, C1): names are printed on terminals and joined into keys.
-bool is_plain_text(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const Utf8 c = utf8_at(text, i);
-    if (c.size == 0 || c.code < 0x20 || (c.code >= 0x7f && c.code <= 0x9f)) return false;
-    i += c.size;
-  }
-  return true;
-}
-
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t size = utf8_at(text, i).size;
@@ -127,10 +115,6 @@ class Fields {
 
 bool is_about(const std::string& text, const Ip& ip) { return Ip::parse(text) == ip; }
 
-bool is_country_code_or_nothing(const std::string& text) {
-  return text.empty() || (text.size() == 2 && is_upper(text[0]) && is_upper(text[1]));
-}
-
 Read<Result<place::Location>> read_entry(const Object& object) {
   Fields fields(object);
   const std::string status = fields.text("status", true);
@@ -147,7 +131,7 @@ Read<Result<place::Location>> read_entry(const Object& object) {
   at.city = fields.text("city", false);
   const std::optional<double> latitude = fields.number("lat"), longitude = fields.number("lon");
   at.coordinates = fields.coordinates_of(latitude, longitude);
-  fields.require(status == "success" && is_country_code_or_nothing(at.country_code));
+  fields.require(status == "success" && (at.country_code.empty() || place::is_country_code(at.country_code)));
   if (!fields.good()) return wrong("its answer is not in the agreed form");
   if (!place::is_region_iso(at.region_iso)) at.region_iso.clear();
   if (at.empty()) return Result<place::Location>(deny(ErrorCode::unknown_address, {}));
@@ -207,7 +191,7 @@ Read<place::Location> read_resolved(std::string_view body, const Ip& ip) {
     fields.boolean("cached");
     fields.require(!fields.text("provider", true).empty());
     fields.require(is_about(fields.text("ip", true), ip));
-    fields.require(is_country_code_or_nothing(at.country_code));
+    fields.require((at.country_code.empty() || place::is_country_code(at.country_code)));
     fields.require(at.region_iso.empty() || place::is_region_iso(at.region_iso));
     if (!fields.good()) return wrong("its answer is not in the agreed form");
     return at;

@@ -178,7 +178,7 @@ class IpApi final : public resolve::Upstream {
     std::vector<Ip> ips;
     MonotonicTime due{};
     for (const Loads::Ptr& each : batch) {
-      ips.push_back(each->key.ip());
+      ips.push_back(each->key.ip);
       due = std::max(due, each->due);
     }
     std::size_t repeated = 0;

@@ -49,7 +49,7 @@ class Remote final : public resolve::Upstream {
     Breaker& breaker = loads_.breaker();
     if (!breaker.admit(now)) return loads_.fail_open(taken);
 
-    const Ip ip = taken.key.ip();
+    const Ip ip = taken.key.ip;
     const Request request{
         .target = "/resolve?ip=" + ip.to_string(),
         .headers = {{"Accept", "application/json"}, {std::string(kHopsHeader), std::to_string(taken.key.hops + 1U)}},

@@ -14,16 +14,6 @@ constexpr std::uint64_t kValuesMax = 4096;
 constexpr unsigned kDepthMax = 32;
 constexpr std::uint64_t kValuesPerByteMax = 64;  // over all records of a section; real files have about 3
 
-// A piece of UTF-8 without control characters (C0, DEL, C1): names are printed on terminals and joined into keys.
-bool is_plain_text(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const Utf8 c = utf8_at(text, i);
-    if (c.size == 0 || c.code < 0x20 || (c.code >= 0x7f && c.code <= 0x9f)) return false;
-    i += c.size;
-  }
-  return true;
-}
-
 std::string text_of(const MMDB_entry_data_s& data) {
   if (data.type != MMDB_DATA_TYPE_UTF8_STRING) return {};
   const std::string_view text(data.utf8_string, data.data_size);
@@ -73,9 +63,6 @@ std::string name_in(const MMDB_s& file, const MMDB_entry_data_s& names, const st
   }
   return {};
 }
-
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_country_code(std::string_view text) { return text.size() == 2 && is_upper(text[0]) && is_upper(text[1]); }
 
 }  // namespace
 
@@ -237,7 +224,7 @@ place::Location location_of(const MMDB_s& file, std::uint32_t offset, const std:
 
   place::Location location;
   location.country_code = text(kIso, kCountryCode);
-  if (!is_country_code(location.country_code)) location.country_code.clear();
+  if (!place::is_country_code(location.country_code)) location.country_code.clear();
   location.region_iso = find_text(file, offset, kRegionIso);
   if (!place::is_region_iso(location.region_iso)) location.region_iso.clear();
   location.region = name(kRegionNames, kState);
