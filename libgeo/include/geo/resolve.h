@@ -53,11 +53,26 @@ struct Query {
 enum class Outcome : std::uint8_t { found, unknown, failed };
 inline constexpr std::array<std::string_view, 3> kOutcomeNames{"found", "unknown", "failed"};
 
+// Threads: any.
+class Tally {
+ public:
+  using Sums = std::array<std::uint64_t, kOutcomeNames.size()>;
+  void add(Outcome outcome) { counters_[static_cast<std::size_t>(outcome)].add(); }
+  Sums sums() const {
+    Sums sums{};
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = counters_[i].sum();
+    return sums;
+  }
+
+ private:
+  std::array<Counter, kOutcomeNames.size()> counters_;
+};
+
 struct ProviderStatus {
   std::string_view name;
   Breaker::State state = Breaker::State::closed;
   std::string last_error;  // without secrets; empty: none since the start
-  std::array<std::uint64_t, kOutcomeNames.size()> calls{};
+  Tally::Sums calls{};
 };
 
 // Errors: unknown_address, reserved_address, upstream_unavailable; nothing (see Polled) where it would have to wait:
@@ -82,7 +97,7 @@ class GEO_EXPORT Networks final : public Provider {
   ProviderStatus status(MonotonicTime now) const override;
 
  private:
-  mutable Counter found_, unknown_;
+  mutable Tally tally_;
 };
 
 // ---- upstreams ----

@@ -17,10 +17,11 @@ constexpr std::string_view kIpApi = "ip-api", kRemote = "remote";
 
 const io::SystemClock kClock;  // what upstreams count their deadlines by
 
-std::shared_ptr<const resolve::Provider> indexed(const World& world) {
+std::shared_ptr<const resolve::Provider> indexed(const World& world, const resolve::Provider* before = nullptr) {
   std::vector<std::shared_ptr<const io::CityIndex>> indexes;
   for (const Database& database : world.databases) indexes.push_back(database.index);
-  return std::make_shared<const io::IndexedMaxMind>(std::move(indexes), world.snapshot.topology);
+  return std::make_shared<const io::IndexedMaxMind>(std::move(indexes), world.snapshot.topology,
+                                                    dynamic_cast<const io::IndexedMaxMind*>(before));
 }
 
 // Builds one part after the other, collecting what is wrong on the way.
@@ -333,7 +334,7 @@ Refreshed refresh_databases(const World& world) {
   if (refreshed.loaded.empty()) return refreshed;
   std::vector<std::shared_ptr<const resolve::Provider>> providers = world.snapshot.resolver->providers();
   for (auto& provider : providers)
-    if (provider->name() == io::kMaxMind) provider = indexed(*next);
+    if (provider->name() == io::kMaxMind) provider = indexed(*next, provider.get());
   next->snapshot.resolver =
       std::make_shared<const resolve::Resolver>(std::move(providers), world.snapshot.resolver->settings());
   refreshed.world = std::move(next);

@@ -5,16 +5,16 @@ namespace geo::resolve {
 Polled<Located> Networks::locate(const Query& query) const {
   const place::Network* network = query.topology == nullptr ? nullptr : query.topology->network_of(query.ip);
   if (network == nullptr) {
-    unknown_.add();
+    tally_.add(Outcome::unknown);
     return deny(ErrorCode::unknown_address, {});
   }
-  found_.add();
+  tally_.add(Outcome::found);
   // owns nothing: the topology is held by whoever asks
   return Located{{std::shared_ptr<void>(), &network->location}, kName};
 }
 
 ProviderStatus Networks::status(MonotonicTime) const {
-  return {kName, Breaker::State::closed, {}, {found_.sum(), unknown_.sum(), 0}};
+  return {kName, Breaker::State::closed, {}, tally_.sums()};
 }
 
 }  // namespace geo::resolve

@@ -72,6 +72,7 @@ TEST_F(Databases, AreIndexesWithTheirGroupsWorkedOut) {
 TEST_F(Databases, AChangedFileIsTakenUpAndTheRestOfTheWorldStays) {
   write(file_of("RU"), seconds(60));
   start();
+  EXPECT_EQ(where(), "RU in ru");
   EXPECT_EQ(refresh().world, nullptr);
   const auto before = world;
   write(file_of("DE"), seconds(30));
@@ -79,6 +80,7 @@ TEST_F(Databases, AChangedFileIsTakenUpAndTheRestOfTheWorldStays) {
   ASSERT_EQ(refreshed.loaded.size(), 1U);
   EXPECT_EQ(refreshed.loaded[0].networks, 1U);
   EXPECT_EQ(where(), "DE in eu");
+  EXPECT_EQ(world->snapshot.resolver->providers()[1]->status({}).calls[0], 2U) << "the counts begin anew";
   EXPECT_EQ(world->snapshot.topology, before->snapshot.topology);
   EXPECT_EQ(world->states, before->states);
   EXPECT_EQ(refresh().world, nullptr);

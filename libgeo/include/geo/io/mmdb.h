@@ -79,9 +79,9 @@ class GEO_EXPORT CityIndex {
 // The `maxmind` provider over indexes, asked in their order, with each place's group in `topology` worked out ahead.
 class GEO_EXPORT IndexedMaxMind final : public resolve::Provider {
  public:
-  // topology: null where there is none.
-  IndexedMaxMind(std::vector<std::shared_ptr<const CityIndex>> indexes,
-                 std::shared_ptr<const place::Topology> topology);
+  // topology: null where there is none. before: the one whose place this one takes; its counts go on.
+  IndexedMaxMind(std::vector<std::shared_ptr<const CityIndex>> indexes, std::shared_ptr<const place::Topology> topology,
+                 const IndexedMaxMind* before = nullptr);
 
   std::string_view name() const override { return kMaxMind; }
   Polled<resolve::Located> locate(const resolve::Query& query) const override;
@@ -92,7 +92,7 @@ class GEO_EXPORT IndexedMaxMind final : public resolve::Provider {
   std::vector<std::shared_ptr<const CityIndex>> indexes_;
   std::shared_ptr<const place::Topology> topology_;
   std::vector<std::vector<place::Grouped>> grouped_;  // by index, by place
-  mutable Counter found_, unknown_;
+  std::shared_ptr<resolve::Tally> tally_;
 };
 
 }  // namespace geo::io

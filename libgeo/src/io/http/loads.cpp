@@ -63,8 +63,7 @@ void Loads::refuse(Load load, std::string why, std::chrono::seconds retry_after)
 }
 
 resolve::ProviderStatus Loads::status(MonotonicTime now) const {
-  resolve::ProviderStatus status{name_, breaker_.state(now), {}, {}};
-  for (std::size_t i = 0; i < calls_.size(); ++i) status.calls[i] = calls_[i].sum();
+  resolve::ProviderStatus status{name_, breaker_.state(now), {}, calls_.sums()};
   const std::lock_guard lock(mutex_);
   status.last_error = last_error_;
   return status;
@@ -73,7 +72,7 @@ resolve::ProviderStatus Loads::status(MonotonicTime now) const {
 void Loads::finish(Load load, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl) {
   Outcome outcome = Outcome::found;
   if (!answer) outcome = is_failure(answer.error().code) ? Outcome::failed : Outcome::unknown;
-  calls_[static_cast<std::size_t>(outcome)].add();
+  calls_.add(outcome);
   load.finish(std::move(answer), clock_.monotonic(), ttl);
 }
 

@@ -72,7 +72,7 @@ class Loads {
   const Clock& clock_;
   const std::size_t most_;
   Breaker breaker_;
-  mutable std::array<Counter, resolve::kOutcomeNames.size()> calls_;
+  resolve::Tally calls_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   Waiting waiting_;  // by due

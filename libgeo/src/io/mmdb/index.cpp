@@ -117,8 +117,10 @@ std::size_t CityIndex::places() const { return tables_->places.size(); }
 const MmdbInfo& CityIndex::info() const { return tables_->info; }
 
 IndexedMaxMind::IndexedMaxMind(std::vector<std::shared_ptr<const CityIndex>> indexes,
-                               std::shared_ptr<const place::Topology> topology)
-    : indexes_(std::move(indexes)), topology_(std::move(topology)) {
+                               std::shared_ptr<const place::Topology> topology, const IndexedMaxMind* before)
+    : indexes_(std::move(indexes)),
+      topology_(std::move(topology)),
+      tally_(before == nullptr ? std::make_shared<resolve::Tally>() : before->tally_) {
   if (!topology_) return;
   for (const std::shared_ptr<const CityIndex>& index : indexes_) {
     std::vector<place::Grouped>& grouped = grouped_.emplace_back();
@@ -139,16 +141,16 @@ Polled<resolve::Located> IndexedMaxMind::locate(const resolve::Query& query) con
     __builtin_prefetch(&at);
     __builtin_prefetch(&at.coordinates);
     __builtin_prefetch(grouped);
-    found_.add();
+    tally_->add(resolve::Outcome::found);
     // owns nothing: the index is held by whoever holds this provider
     return resolve::Located{{std::shared_ptr<void>(), &at}, kMaxMind, resolve::From::provider, {}, grouped};
   }
-  unknown_.add();
+  tally_->add(resolve::Outcome::unknown);
   return deny(ErrorCode::unknown_address, {});
 }
 
 resolve::ProviderStatus IndexedMaxMind::status(MonotonicTime) const {
-  return {kMaxMind, Breaker::State::closed, {}, {found_.sum(), unknown_.sum(), 0}};
+  return {kMaxMind, Breaker::State::closed, {}, tally_->sums()};
 }
 
 }  // namespace geo::io

@@ -34,7 +34,7 @@ std::optional<std::uint32_t> find_record(const MMDB_s& file, const Ip& ip) {
 }  // namespace
 
 struct MaxMind::Files {
-  Counter found, unknown;
+  resolve::Tally tally;
   std::vector<std::unique_ptr<MMDB_s, mmdb::Close>> open;
   std::vector<MmdbInfo> infos;
   std::string language;
@@ -62,15 +62,15 @@ Polled<resolve::Located> MaxMind::locate(const resolve::Query& query) const {
     if (!record) continue;
     place::Location location = mmdb::location_of(*file, *record, files_->language);
     if (location.empty()) continue;
-    files_->found.add();
+    files_->tally.add(resolve::Outcome::found);
     return resolve::Located{std::make_shared<const place::Location>(std::move(location)), kMaxMind};
   }
-  files_->unknown.add();
+  files_->tally.add(resolve::Outcome::unknown);
   return deny(ErrorCode::unknown_address, "no city database has this address");
 }
 
 resolve::ProviderStatus MaxMind::status(MonotonicTime) const {
-  return {kMaxMind, Breaker::State::closed, {}, {files_->found.sum(), files_->unknown.sum(), 0}};
+  return {kMaxMind, Breaker::State::closed, {}, files_->tally.sums()};
 }
 
 const std::vector<MmdbInfo>& MaxMind::files() const { return files_->infos; }
