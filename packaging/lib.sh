@@ -11,8 +11,8 @@ BUILD_PACKAGES="cmake g++ ninja-build pkg-config
 DEMO_PACKAGES="ca-certificates curl"
 # To test it. nginx is a video node in front of a file that ffmpeg made.
 TEST_PACKAGES="ccache clang-format curl ffmpeg git libgmock-dev libgtest-dev man-db nginx python3 python3-pytest"
-# To build the benchmarks (-DGEO_BENCH=ON).
-BENCH_PACKAGES="libbenchmark-dev"
+# To build the benchmarks (-DGEO_BENCH=ON), and the peers that geod is measured beside.
+BENCH_PACKAGES="libbenchmark-dev libnginx-mod-http-geoip2 nginx python3 util-linux wrk"
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 using namespace http;
 
 constexpr std::string_view kName = "remote";
-constexpr std::size_t kThreads = 8;  // calls at once, each on its connection
+constexpr std::size_t kThreads = 32;  // calls at once, each on its connection: 160 a second to one that is 200 ms away
 constexpr std::size_t kWaitingMax = 2000;
 constexpr auto kRetryMax = 3600s;
 
