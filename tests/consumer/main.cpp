@@ -65,8 +65,8 @@ int main() {
   expect(geo::place::check(rows()).empty(), "the topology holds together");
   const auto topology = std::make_shared<const geo::place::Topology>(rows());
 
-  std::vector<std::unique_ptr<const geo::resolve::Provider>> providers;
-  providers.push_back(std::make_unique<geo::resolve::Networks>());
+  std::vector<std::shared_ptr<const geo::resolve::Provider>> providers;
+  providers.push_back(std::make_shared<const geo::resolve::Networks>());
   const geo::resolve::Resolver resolver(std::move(providers));
   const auto located = resolver.locate({client, topology.get()});
   expect(located && *located && (*located)->location->country_code == "RU", "the address is in RU");

@@ -34,7 +34,7 @@ def test_libraries():
     names = {"toml++": "tomlplusplus", "libmaxminddb": "maxminddb", "OpenSSL (libcrypto)": "OpenSSL::Crypto", "xxHash": "xxhash",
              "tl-expected": "tl::expected", "fmt": "fmt::fmt", "libmicrohttpd": "microhttpd", "CLI11": "CLI11::CLI11",
              "GoogleTest": "GTest::", "OpenSSL (libssl)": "OpenSSL::SSL", "Poco Net, NetSSL": "Poco::NetSSL",
-             "Poco JSON": "Poco::JSON", "prometheus-cpp (core)": "prometheus-cpp::core"}
+             "Poco JSON": "Poco::JSON", "prometheus-cpp (core)": "prometheus-cpp::core", "google-benchmark": "benchmark::benchmark"}
     told = {name for row in table("library") for name in [row[0]]} - {"pytest", "nginx, ffmpeg"}
     assert told == set(names)
     files = [*(SOURCE / "libgeo").glob("CMakeLists.txt"), *(SOURCE / "apps").rglob("CMakeLists.txt"),
@@ -42,6 +42,6 @@ def test_libraries():
     linked = " ".join(found for file in files for found in re.findall(r"target_link_libraries\((.*?)\)", file.read_text(), re.S))
     for name, target in names.items():
         assert target in linked, name
-    known = {"GTest", "OpenSSL", "CLI11", "PkgConfig", "fmt", "tl", "Threads", "geo", "Poco", "cpp"}
+    known = {"GTest", "OpenSSL", "CLI11", "PkgConfig", "fmt", "tl", "Threads", "geo", "Poco", "cpp", "benchmark"}
     assert set(re.findall(r"\b(\w+)::", linked)) <= known
     assert set(re.findall(r"PkgConfig::(\w+)", linked)) <= set(names.values())
