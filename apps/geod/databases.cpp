@@ -65,9 +65,10 @@ void Databases::refresh() {
   if (refreshed.world == nullptr) return;
   past_.push_back(std::move(world));
   worlds_.publish(std::move(refreshed.world));
-  for (const geo::io::MmdbInfo& info : refreshed.loaded)
-    log_.info("{} is in service: {}, built {}, {} networks, {:.1f} s", info.path, info.type,
-              geo::rfc3339(geo::WallTime(std::chrono::seconds(info.build_epoch_s))), info.networks, took.count());
+  const geo::io::MmdbInfo& info = *refreshed.loaded;
+  log_.info("{} is in service: {}, built {}, {} networks, {:.1f} s", info.path, info.type,
+            geo::rfc3339(geo::WallTime(std::chrono::seconds(info.build_epoch_s))), info.networks, took.count());
+  look();  // at the others
 }
 
 }  // namespace geod

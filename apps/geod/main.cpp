@@ -77,8 +77,7 @@ sigset_t block_signals() {
   return signals;
 }
 
-int serve(std::shared_ptr<const geo::compose::World> world, const geod::AppLog& log) {
-  const sigset_t signals = block_signals();
+int serve(std::shared_ptr<const geo::compose::World> world, const sigset_t& signals, const geod::AppLog& log) {
   raise_descriptor_limit(world->config.http.max_connections, log);
   geod::Server server(std::move(world), GEOD_VERSION, log);
   if (auto started = server.start(); !started) {
@@ -106,12 +105,14 @@ int run(int argc, char** argv) {
   geo::compose::Options options;
   options.serving = true;
   options.indexed = !arguments.check;
+  // Before any thread is started, upstreams' among them: one that does not block a signal would be ended by it.
+  const sigset_t signals = block_signals();
   geo::compose::Built built = geo::compose::build(read, options);
   if (built.world == nullptr) return tell(built.faults);
   if (arguments.check) return geo::kExitOk;
 
   const geod::AppLog log(geod::level_of(read.config.log.level).value_or(geod::Level::info));
-  return serve(std::move(built.world), log);
+  return serve(std::move(built.world), signals, log);
 }
 
 }  // namespace

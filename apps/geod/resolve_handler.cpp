@@ -95,10 +95,9 @@ bool ask(Exchange& exchange, const World& world, geo::Wait wait) {
   return all;
 }
 
-// How long a client may keep it. What is in memory here has no end of its own.
+// How long a client may keep it.
 std::chrono::seconds left_of(const Located& located, const World& world) {
-  const bool local = located.from == From::provider && located.left.count() == 0;
-  return local ? std::chrono::seconds(world.config.cache.places.ttl_s) : located.left;
+  return located.left.value_or(std::chrono::seconds(world.config.cache.places.ttl_s));
 }
 
 // One place, or the refusal.

@@ -1,6 +1,7 @@
 """Start, health, stop: contract 2.8, as far as it is there."""
 
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -235,3 +236,14 @@ def test_stderr_says_what_it_serves(geod):
     for listener, (host, port) in geod.addresses.items():
         assert host == "127.0.0.1" and port > 0
         assert f"listening on {listener} {host}:{port}" in geod.stderr()
+
+
+def test_every_thread_leaves_signals_to_the_main_one(stage):
+    """A thread that does not block them would be ended by the first that comes at a bad moment, and geod with it."""
+    geod = stage.geod(listen={"resolver": "127.0.0.1:0"}, resolver={"providers": ["networks", "remote", "ip-api"]},
+                      **{"resolver__remote": {"url": "http://127.0.0.1:9"}, "resolver__ip-api": {"url": "http://127.0.0.1:9"}})
+    for task in pathlib.Path(f"/proc/{geod.process.pid}/task").iterdir():
+        status = (task / "status").read_text()
+        blocked = int(re.search(r"^SigBlk:\s*(\w+)", status, re.M)[1], 16)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            assert blocked >> (number - 1) & 1, f"{number.name} ends the thread {re.search(r'Name:.*', status)[0]}"

@@ -75,12 +75,12 @@ GEO_EXPORT Built build(const config::Read& read, const Options& options = {});
 // per change. Blocks on the file; one thread at a time.
 GEO_EXPORT Faults refresh_states(const World& world);
 
-// Takes up city databases whose file changed since: a new world with their new indexes, or none where nothing did. A
+// Takes up a city database whose file changed since, one at a time: a new world with its new index, or none. A
 // file that is being written, or was this very second, is left for the next look. Faults: what cannot be used, told
 // once per change; the old index stays. Blocks for seconds where there is something to read; one thread at a time.
 struct Refreshed {
   std::shared_ptr<const World> world;
-  std::vector<io::MmdbInfo> loaded;
+  std::optional<io::MmdbInfo> loaded;
   Faults faults;
 };
 GEO_EXPORT Refreshed refresh_databases(const World& world);

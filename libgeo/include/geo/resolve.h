@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,8 @@ struct Located {
   std::shared_ptr<const place::Location> location;
   std::string_view provider;  // static text: "networks", "maxmind", ..
   From from = From::provider;
-  std::chrono::seconds left{};  // how long it may be kept; 0 once stale
+  // How long it may be kept, 0 once stale; nothing: it is in memory here and has no end of its own.
+  std::optional<std::chrono::seconds> left{};
   // Of the location in Query::topology where that was worked out ahead; null: it was not.
   const place::Grouped* grouped = nullptr;
 

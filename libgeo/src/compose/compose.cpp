@@ -181,10 +181,30 @@ class Builder {
       if (name == resolve::Networks::kName) providers.push_back(std::make_shared<const resolve::Networks>());
       if (name == io::kMaxMind && direct_ != nullptr) providers.push_back(direct_);
       if (name == io::kMaxMind && !world_->databases.empty()) providers.push_back(indexed(*world_));
-      if (name == kIpApi) add_upstream(io::ip_api(ip_api_settings(), kClock));
-      if (name == kRemote) add_upstream(io::remote({config.url.empty() ? config.remote.url : config.url}, kClock));
+      if (name == kIpApi && is_good("resolver.ip-api.url", config.ip_api.url))
+        add_upstream(io::ip_api(ip_api_settings(), kClock));
+      const std::string_view far = config.url.empty() ? "resolver.remote.url" : "resolver.url";
+      const std::string& url = config.url.empty() ? config.remote.url : config.url;
+      if (name == kRemote && is_good(far, url)) add_upstream(io::remote({url}, kClock));
     }
+    check_answerable(providers);
     world_->snapshot.resolver = std::make_shared<const resolve::Resolver>(std::move(providers), settings);
+  }
+
+  bool is_good(std::string_view key, const std::string& url) {
+    const auto good = io::check_http_url(url);
+    if (!good) fault(key, std::string(key), good.error());
+    return good.has_value();
+  }
+
+  // A resolver of which nobody could ever get an answer is a mistake.
+  void check_answerable(const std::vector<std::shared_ptr<const resolve::Provider>>& providers) {
+    if (!options_.serving || config_.listen.resolver.empty() || !faults_.empty()) return;
+    const bool has_networks = world_->snapshot.topology != nullptr;
+    if (std::none_of(providers.begin(), providers.end(), [&](const auto& provider) {
+          return has_networks || provider->name() != resolve::Networks::kName;
+        }))
+      fault("listen.resolver", "listen.resolver", "no provider is configured that could answer");
   }
 
   std::shared_ptr<resolve::PlaceCache> make_place_cache() const {
@@ -314,8 +334,10 @@ Refreshed refresh_databases(const World& world) {
     if (news && stamp && is_young(*stamp)) continue;
     seen = stamp;
     if (!news) continue;
-    const auto refuse = [&](std::string why) {
-      refreshed.faults.push_back({current.file.string(), 0, 0, {}, std::move(why)});
+    const std::string name = current.file.string();
+    const auto refuse = [&](std::string_view why) {
+      if (why.starts_with(name + ": ")) why.remove_prefix(name.size() + 2);
+      refreshed.faults.push_back({name, 0, 0, {}, std::string(why)});
     };
     if (!stamp) {
       refuse("is gone; what was read from it stays in service");
@@ -325,13 +347,14 @@ Refreshed refresh_databases(const World& world) {
     if (io::stamp_of(current.file) != stamp) {
       seen = current.stamp;  // changed while it was read: the next look tries again
     } else if (index) {
-      refreshed.loaded.push_back((*index)->info());
+      refreshed.loaded = (*index)->info();
       next->databases[i] = {current.file, std::move(*index), stamp};
+      break;  // the others with the next look: two old ones and two new ones at once would take much memory
     } else {
-      refuse(std::move(index.error()));
+      refuse(index.error());
     }
   }
-  if (refreshed.loaded.empty()) return refreshed;
+  if (!refreshed.loaded) return refreshed;
   std::vector<std::shared_ptr<const resolve::Provider>> providers = world.snapshot.resolver->providers();
   for (auto& provider : providers)
     if (provider->name() == io::kMaxMind) provider = indexed(*next, provider.get());

@@ -45,8 +45,8 @@ Polled<Located> Cached::locate(const Query& query) const {
   Located located{{hit->entry, &*entry.answer}, name(), From::provider, {}, nullptr};
   if (hit->from == PlaceCache::Hit::From::stale) located.from = From::stale;
   if (hit->from == PlaceCache::Hit::From::cache) located.from = From::cache;
-  if (entry.fresh_until > query.now)
-    located.left = std::chrono::duration_cast<std::chrono::seconds>(entry.fresh_until - query.now);
+  const auto left = std::chrono::floor<std::chrono::seconds>(entry.fresh_until - query.now);
+  located.left = std::max(left, std::chrono::seconds{0});
   return located;
 }
 

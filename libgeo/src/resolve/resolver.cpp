@@ -26,7 +26,7 @@ bool fill(Located& answer, const Located& other) {
   answer.location = std::make_shared<const place::Location>(std::move(both));
   answer.grouped = nullptr;
   answer.from = std::max(answer.from, other.from);
-  if (other.cached()) answer.left = answer.left.count() == 0 ? other.left : std::min(answer.left, other.left);
+  if (other.left) answer.left = std::min(*other.left, answer.left.value_or(*other.left));
   return true;
 }
 
@@ -69,6 +69,8 @@ Polled<Located> Resolver::locate(const Query& query) const {
       keep(told, std::move(found->error()));
       continue;
     }
+    // A row of `networks` may tell of a group alone, and a far resolver that decides may have such rows.
+    if ((*found)->location->empty() && provider->is_upstream() && !settings_.far_decides) continue;
     if (!answer)
       answer = std::move(**found);
     else

@@ -77,8 +77,8 @@ TEST_F(Databases, AChangedFileIsTakenUpAndTheRestOfTheWorldStays) {
   const auto before = world;
   write(file_of("DE"), seconds(30));
   const Refreshed refreshed = refresh();
-  ASSERT_EQ(refreshed.loaded.size(), 1U);
-  EXPECT_EQ(refreshed.loaded[0].networks, 1U);
+  ASSERT_TRUE(refreshed.loaded);
+  EXPECT_EQ(refreshed.loaded->networks, 1U);
   EXPECT_EQ(where(), "DE in eu");
   EXPECT_EQ(world->snapshot.resolver->providers()[1]->status({}).calls[0], 2U) << "the counts begin anew";
   EXPECT_EQ(world->snapshot.topology, before->snapshot.topology);
@@ -144,6 +144,29 @@ TEST_F(Databases, AFarResolverIsAskedInsteadOfThem) {
   EXPECT_EQ(names, "networks remote ");
   EXPECT_TRUE(world->snapshot.resolver->settings().far_decides);
   EXPECT_NE(world->places, nullptr);
+}
+
+TEST_F(Databases, AnUpstreamsUrlIsHeldToItsFormAtStart) {
+  config.resolver.maxmind.files.clear();
+  for (const char* url : {"http://127.0.0.1:99999", "http://u:p@h/", "http://h/?a=b", "http://h/#x", "http://[::1"}) {
+    config.resolver.url = url;
+    const Built built = build(config);
+    ASSERT_EQ(built.faults.size(), 1U) << url;
+    EXPECT_EQ(built.faults[0].key, "resolver.url") << url;
+    EXPECT_EQ(built.faults[0].message.find("u:p"), std::string::npos) << "a password is told";
+  }
+}
+
+TEST_F(Databases, AResolverThatNobodyCouldAnswerForIsRefused) {
+  config.resolver.maxmind.files.clear();
+  config.store.kind = "none";
+  config.listen.redirect.clear();
+  config.listen.resolver = "127.0.0.1:0";
+  Options options;
+  options.serving = true;
+  const Built built = build(config, options);
+  ASSERT_EQ(built.faults.size(), 1U);
+  EXPECT_EQ(built.faults[0].key, "listen.resolver");
 }
 
 TEST_F(Databases, TheKeyOfAnUpstreamIsReadAndNeverTold) {

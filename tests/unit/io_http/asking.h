@@ -54,7 +54,8 @@ class Asking {
   Wait ample() const { return Wait::until(clock_.monotonic() + std::chrono::seconds(60)); }
   template <class Start>
   Answer get(const std::string& ip, Wait wait, unsigned hops, Start start) {
-    const auto hit = cache_.get(resolve::PlaceKey{*Ip::parse(ip), 0, static_cast<std::uint8_t>(hops)}, clock_.monotonic(), wait, start);
+    const auto hit = cache_.get(resolve::PlaceKey{*Ip::parse(ip), 0, static_cast<std::uint8_t>(hops)},
+                                clock_.monotonic(), wait, start);
     if (!hit) return deny(ErrorCode::internal, "nothing yet");
     return hit->entry->answer;
   }

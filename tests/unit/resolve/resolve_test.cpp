@@ -123,6 +123,14 @@ TEST(Resolver, EachUpstreamHasItsShareOfTheTime) {
   EXPECT_EQ(second->deadline, start + 700ms);
 }
 
+TEST(Resolver, AFarRecordWithNothingInItIsNone) {
+  const Script remote = far("remote", at({}, "remote")), next = local("maxmind", in("US", "maxmind"));
+  EXPECT_EQ(outcome(Resolver({remote, next}).locate({*Ip::parse("1.1.1.1")})), "US by maxmind");
+  EXPECT_EQ(outcome(Resolver({remote}).locate({*Ip::parse("1.1.1.1")})), "unknown_address");
+  // whoever decides may know of a group alone
+  EXPECT_EQ(outcome(Resolver({remote}, {.far_decides = true}).locate({*Ip::parse("1.1.1.1")})), " by remote");
+}
+
 TEST(ResolverComplete, LaterProvidersFillInWhatIsUnknownOfTheSameCountry) {
   const Script first = local("maxmind", at({"RU", "", "Moscow", "", {}}, "maxmind")),
                abroad = local("networks", at({"US", "NY", "New York", "Albany", {}}, "networks")),
