@@ -50,12 +50,12 @@ version=$(pkg-config --modversion geo)
 readelf -d "$work/by-pkg-config" | grep -q "NEEDED.*\[$soname\]" || failed "the consumer does not ask for $soname"
 echo "ok      $soname, $version"
 
-# Strong symbols are geo's alone. Weak ones may be the standard library's too: its templates are declared visible. Read as
+# Strong symbols are geo's alone. Weak ones may be the standard library's and Poco's too: their inline code is declared visible. Read as
 # the ABI mangles them, since there an entity's own scope comes first, whatever its arguments are. Sanitizers add theirs.
 echo "== visible symbols"
 nm -D --defined-only "$lib/libgeo.so" | awk '{ print $(NF - 1), $NF }' >"$work/symbols"
 scope='^_Z(T[VIST]|GV|Th[n0-9]+_|Tv[n0-9]+_[n0-9]+_)?Z*[NPKV]*'
-foreign=$(awk -v geo="${scope}3geo" -v standard="${scope}(S[tabsiod]|9__gnu_cxx|F)" '
+foreign=$(awk -v geo="${scope}3geo" -v standard="${scope}(S[tabsiod]|9__gnu_cxx|F|4Poco)" '
   $2 ~ geo || ($1 ~ /^[WVu]$/ && $2 ~ standard) || $2 ~ /^_*(asan|odr_asan|lsan|ubsan|tsan|sanitizer)/ { next }
   { print $2 }' "$work/symbols" | c++filt)
 [[ -z $foreign ]] || { echo "$foreign" >&2; failed "libgeo.so shows more than geo::"; }

@@ -29,13 +29,17 @@ void holds(const place::Location& at) {
   }
 }
 
+bool is_about_address(ErrorCode code) {
+  return code == ErrorCode::unknown_address || code == ErrorCode::reserved_address;
+}
+
 void holds(const Read<Result<place::Location>>& read) {
   if (!read) return require(!read.error().empty());
   if (*read) {
     require(!(*read)->empty());
     return holds(**read);
   }
-  require(read->error().code == ErrorCode::unknown_address || read->error().code == ErrorCode::reserved_address);
+  require(is_about_address(read->error().code));
 }
 
 }  // namespace
@@ -43,8 +47,18 @@ void holds(const Read<Result<place::Location>>& read) {
 void fuzz(std::string_view input) {
   static const std::vector<Ip> kIps{*Ip::parse("77.88.55.60"), *Ip::parse("2001:db8::")};
   if (const auto at = read_resolved(input, kIps[0])) holds(*at);
-  if (const auto code = read_refusal(input))
-    require(*code == ErrorCode::unknown_address || *code == ErrorCode::reserved_address);
+  if (const auto batch = read_resolved_batch(input, kIps)) {
+    require(batch->size() == kIps.size());
+    for (const auto& each : *batch) {
+      if (!each)
+        require(!each.error().empty());
+      else if (*each)
+        holds(**each);
+      else
+        require(is_about_address(each->error().code) || each->error().code == ErrorCode::upstream_unavailable);
+    }
+  }
+  if (const auto code = read_problem(input, 503)) require(row_of(*code).http_status == 503);
   holds(read_ip_api(input, kIps[0]));
   if (const auto batch = read_ip_api_batch(input, kIps)) {
     require(batch->size() == kIps.size());

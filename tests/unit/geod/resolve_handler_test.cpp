@@ -23,7 +23,7 @@ class ScriptedProvider final : public geo::resolve::Provider {
     geo::Result<Located> answer;
     bool waits = false;
   };
-  static Located at(const char* country, From from = From::provider, std::chrono::seconds left = {}) {
+  static Located at(const char* country, From from = From::provider, std::optional<std::chrono::seconds> left = {}) {
     geo::place::Location location;
     location.country_code = country;
     return {std::make_shared<const geo::place::Location>(location), "scripted", from, left, nullptr};
@@ -94,7 +94,7 @@ TEST_F(ResolverListener, LocatesAndTellsHowLongThatMayBeKept) {
 
 TEST_F(ResolverListener, WhatIsLeftOfACachedAnswerIsTold) {
   provider_->say("8.8.8.8", {ScriptedProvider::at("US", From::cache, std::chrono::seconds(7))});
-  provider_->say("8.8.4.4", {ScriptedProvider::at("US", From::stale)});
+  provider_->say("8.8.4.4", {ScriptedProvider::at("US", From::stale, std::chrono::seconds(0))});
   EXPECT_EQ(ask("/resolve?ip=8.8.8.8").header("cache-control"), "private, max-age=7");
   EXPECT_EQ(ask("/resolve?ip=8.8.4.4").header("cache-control"), "private, max-age=0");
   EXPECT_EQ(post(R"({"ips":["8.8.8.8"]})").header("cache-control"), "private, max-age=7");
