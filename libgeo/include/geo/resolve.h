@@ -52,8 +52,8 @@ struct Query {
 };
 
 // What became of a provider's answers, for /status.json and metrics.
-enum class Outcome : std::uint8_t { found, unknown, failed };
-inline constexpr std::array<std::string_view, 3> kOutcomeNames{"found", "unknown", "failed"};
+enum class Outcome : std::uint8_t { found, unknown, failed, refused };  // refused: no call was made
+inline constexpr std::array<std::string_view, 4> kOutcomeNames{"found", "unknown", "failed", "refused"};
 
 // Threads: any.
 class Tally {

@@ -96,13 +96,68 @@ TEST(ReadResolved, SaysNothingOfTheAnswerItself) {
   EXPECT_EQ(at.error().find("hush"), std::string::npos);
 }
 
-TEST(ReadRefusal, UnknownAndReserved) {
-  EXPECT_EQ(read_refusal(R"({"title":"x","status":404,"code":"unknown_address","detail":"x","request_id":"1"})"),
+TEST(ReadResolvedBatch, EachForItself) {
+  const std::vector<Ip> ips{kIp,
+                            *Ip::parse("10.0.0.1"),
+                            *Ip::parse("8.8.8.8"),
+                            *Ip::parse("2001:db8::1"),
+                            *Ip::parse("192.0.2.1"),
+                            *Ip::parse("192.0.2.2")};
+  const auto read = read_resolved_batch(
+      R"({"x":[{"y":[]}],"locations":[)" + kResolved +
+          R"(,{"title":"x","status":404,"code":"reserved_address","ip":"10.0.0.1"})"
+          R"(,{"status":404,"code":"unknown_address","ip":"8.8.8.8","detail":null,"request_id":null})"
+          R"(,{"status":503,"code":"upstream_unavailable","ip":"2001:DB8:0::1"})"
+          R"(,{"status":418,"code":"of_a_later_version","ip":"192.0.2.1"},)" +
+          kResolved + "]}",
+      ips);
+  ASSERT_TRUE(read) << read.error();
+  ASSERT_EQ(read->size(), ips.size());
+  ASSERT_TRUE((*read)[0] && *(*read)[0]);
+  EXPECT_EQ((*(*read)[0])->city, "Москва");
+  EXPECT_EQ((*read)[1]->error().code, ErrorCode::reserved_address);
+  EXPECT_EQ((*read)[2]->error().code, ErrorCode::unknown_address);
+  EXPECT_EQ((*read)[3]->error().code, ErrorCode::upstream_unavailable);
+  EXPECT_EQ((*read)[4]->error().code, ErrorCode::upstream_unavailable);
+  EXPECT_FALSE((*read)[5]) << "it is about another address";
+}
+
+TEST(ReadResolvedBatch, RefusesWhatIsNotInThatForm) {
+  const std::string problem = R"({"status":404,"code":"unknown_address","ip":"77.88.55.60"})";
+  const auto entry = [](const std::string& each) {
+    const auto read = read_resolved_batch(R"({"locations":[)" + each + "]}", {kIp});
+    return read && read->size() == 1 && read->front();
+  };
+  EXPECT_TRUE(entry(kResolved) && entry(problem));
+  for (const std::string& each : {
+           std::string("{}"),
+           std::string("null"),
+           std::string("7"),
+           "[" + kResolved + "]",
+           replaced(kResolved, "\"RU\"", "\"ru\""),
+           replaced(problem, "404,", "200,"),
+           replaced(problem, "404,", "\"404\","),
+           replaced(problem, "\"status\":404,", ""),
+           replaced(problem, "\"unknown_address\"", "null"),
+           replaced(problem, "\"unknown_address\"", "[]"),
+           replaced(problem, ".60", ".61"),
+           replaced(problem, ",\"ip\":\"77.88.55.60\"", ""),
+       })
+    EXPECT_FALSE(entry(each)) << each;
+  for (const std::string& each :
+       {std::string(), std::string("{}"), "[" + kResolved + "]", std::string(R"({"locations":[]})"),
+        std::string(R"({"locations":null})"), std::string(R"({"locations":{}})"),
+        R"({"locations":[)" + kResolved + "," + kResolved + "]}", R"({"locations":[)" + kResolved + "]"})
+    EXPECT_FALSE(read_resolved_batch(each, {kIp})) << each;
+}
+
+TEST(ReadProblem, OfTheContractsCodesAndTheirStatus) {
+  EXPECT_EQ(read_problem(R"({"title":"x","status":404,"code":"unknown_address","detail":"x","request_id":"1"})", 404),
             ErrorCode::unknown_address);
-  EXPECT_EQ(read_refusal(R"({"code":"reserved_address"})"), ErrorCode::reserved_address);
-  for (const char* each : {R"({"code":"not_found"})", R"({"code":"no_such_path"})", "{}", "<html>", "", "[]",
+  EXPECT_EQ(read_problem(R"({"code":"upstream_unavailable"})", 503), ErrorCode::upstream_unavailable);
+  for (const char* each : {R"({"code":"internal"})", R"({"code":"no_such_code"})", "{}", "<html>", "", "[]",
                            R"({"code":null})", R"({"code":["unknown_address"]})"})
-    EXPECT_FALSE(read_refusal(each)) << each;
+    EXPECT_FALSE(read_problem(each, 404)) << each;
 }
 
 const std::string kSuccess =

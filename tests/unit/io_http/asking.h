@@ -33,12 +33,12 @@ class Asking {
 
   // Begins to ask for all of them at once; then finish() tells or waits for the answer of one. What failed by then was
   // not kept, and is not asked for again: "gone".
-  void begin(const std::vector<std::string>& ips, std::chrono::milliseconds budget) {
+  void begin(const std::vector<std::string>& ips, std::chrono::milliseconds budget, unsigned hops = 0) {
     for (const std::string& ip : ips)
-      (void)get(ip, Wait::never(), 0, [&](Load load) { upstream_->ask(std::move(load), budget); });
+      (void)get(ip, Wait::never(), hops, [&](Load load) { upstream_->ask(std::move(load), budget); });
   }
-  Answer finish(const std::string& ip) {
-    return get(ip, ample(), 0,
+  Answer finish(const std::string& ip, unsigned hops = 0) {
+    return get(ip, ample(), hops,
                [&](Load load) { load.finish(deny(ErrorCode::upstream_unavailable, "gone"), clock_.monotonic()); });
   }
   Answer ask(const std::string& ip, std::chrono::milliseconds budget = std::chrono::seconds(10), unsigned hops = 0) {

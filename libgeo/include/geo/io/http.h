@@ -33,11 +33,14 @@ struct IpApiSettings {
 };
 GEO_EXPORT std::shared_ptr<const resolve::Upstream> ip_api(const IpApiSettings& settings, const Clock& clock);
 
-// The `remote` provider: asks another geo-resolver, GET {url}/resolve?ip=.., with `Geo-Hops: n`.
+// The `remote` provider: asks another geo-resolver, GET {url}/resolve?ip=.., with `Geo-Hops: n`. Misses that have to
+// wait for one of its connections go together, POST {url}/resolve, at most 100 addresses at once; one that takes no
+// POST is asked for each by itself.
 //
-// unknown_address and reserved_address are its answers; anything else that is no location in the contract's form is its
-// failure. kHopsMax ends circles: a query that has passed so many geo-resolvers already is upstream_unavailable, and
-// the breaker does not count it.
+// unknown_address and reserved_address are its answers. upstream_unavailable, deadline_exceeded and rate_limited in the
+// contract's form fail what was asked for and no more: it is well itself. Anything else that is no location is its
+// failure, but a call's that left late because it had waited here. kHopsMax ends circles: a query that has passed so
+// many geo-resolvers already is upstream_unavailable, and the breaker does not count it.
 inline constexpr unsigned kHopsMax = 4;
 inline constexpr std::string_view kHopsHeader = "Geo-Hops";
 struct RemoteSettings {

@@ -19,7 +19,7 @@ using Poco::Dynamic::Var;
 using Object = Poco::JSON::Object::Ptr;
 using Array = Poco::JSON::Array::Ptr;
 
-constexpr std::size_t kDepthMax = 4;   // of what is nested; the answers need 3
+constexpr std::size_t kDepthMax = 6;   // of what is nested; the answers need 4
 constexpr std::size_t kTextMax = 256;  // bytes of a name; the longest place names have under 200
 
 tl::unexpected<std::string> wrong(std::string_view why) { return tl::unexpected<std::string>(std::string(why)); }
@@ -48,6 +48,11 @@ Read<Var> parse(std::string_view body) {
 Read<Object> as_object(const Var& value) {
   if (value.type() != typeid(Object)) return wrong("its answer is not in the agreed form");
   return value.extract<Object>();
+}
+
+Read<Array> as_array(const Var& value) {
+  if (value.type() != typeid(Array)) return wrong("its answer is not in the agreed form");
+  return value.extract<Array>();
 }
 
 // Reads the values of an object one after another and remembers whether all were as they should be.
@@ -115,6 +120,41 @@ class Fields {
 
 bool is_about(const std::string& text, const Ip& ip) { return Ip::parse(text) == ip; }
 
+Read<place::Location> read_resolved(const Object& object, const Ip& ip) {
+  Fields fields(object);
+  place::Location at;
+  at.country_code = fields.text("country_code", true);
+  at.region_iso = fields.text("region_iso", true);
+  at.region = fields.text("region", true);
+  at.city = fields.text("city", true);
+  at.coordinates = fields.coordinates("coordinates");
+  fields.boolean("cached");
+  fields.require(!fields.text("provider", true).empty());
+  fields.require(is_about(fields.text("ip", true), ip));
+  fields.require((at.country_code.empty() || place::is_country_code(at.country_code)));
+  fields.require(at.region_iso.empty() || place::is_region_iso(at.region_iso));
+  if (!fields.good()) return wrong("its answer is not in the agreed form");
+  return at;
+}
+
+bool is_about_address(ErrorCode code) {
+  return code == ErrorCode::unknown_address || code == ErrorCode::reserved_address;
+}
+
+// One of several: a location or a problem.
+Read<Result<place::Location>> read_resolved_entry(const Object& object, const Ip& ip) {
+  Fields fields(object);
+  if (!fields.has("code"))
+    return read_resolved(object, ip).map([](place::Location at) { return Result<place::Location>(std::move(at)); });
+  const std::string name = fields.text("code", true);
+  const std::optional<double> status = fields.number("status");
+  fields.require(!name.empty() && status && *status >= 400 && *status < 600);
+  fields.require(is_about(fields.text("ip", true), ip));
+  if (!fields.good()) return wrong("its answer is not in the agreed form");
+  const auto code = error_code_of(name);
+  return Result<place::Location>(deny(code && is_about_address(*code) ? *code : ErrorCode::upstream_unavailable, {}));
+}
+
 Read<Result<place::Location>> read_entry(const Object& object) {
   Fields fields(object);
   const std::string status = fields.text("status", true);
@@ -181,32 +221,39 @@ Read<place::Location> read_resolved(std::string_view body, const Ip& ip) {
   return guarded([&]() -> Read<place::Location> {
     const Read<Object> object = parse(body).and_then(as_object);
     if (!object) return wrong(object.error());
-    Fields fields(*object);
-    place::Location at;
-    at.country_code = fields.text("country_code", true);
-    at.region_iso = fields.text("region_iso", true);
-    at.region = fields.text("region", true);
-    at.city = fields.text("city", true);
-    at.coordinates = fields.coordinates("coordinates");
-    fields.boolean("cached");
-    fields.require(!fields.text("provider", true).empty());
-    fields.require(is_about(fields.text("ip", true), ip));
-    fields.require((at.country_code.empty() || place::is_country_code(at.country_code)));
-    fields.require(at.region_iso.empty() || place::is_region_iso(at.region_iso));
-    if (!fields.good()) return wrong("its answer is not in the agreed form");
-    return at;
+    return read_resolved(*object, ip);
   });
 }
 
-Read<ErrorCode> read_refusal(std::string_view body) {
+Read<std::vector<Read<Result<place::Location>>>> read_resolved_batch(std::string_view body,
+                                                                     const std::vector<Ip>& ips) {
+  return guarded([&]() -> Read<std::vector<Read<Result<place::Location>>>> {
+    const Read<Object> object = parse(body).and_then(as_object);
+    if (!object) return wrong(object.error());
+    const Read<Array> array = as_array((*object)->get("locations"));
+    if (!array) return wrong(array.error());
+    if ((*array)->size() != ips.size()) return wrong("its answer does not tell of every address");
+    std::vector<Read<Result<place::Location>>> out;
+    out.reserve(ips.size());
+    for (std::size_t i = 0; i < ips.size(); ++i)
+      out.push_back(guarded([&]() -> Read<Result<place::Location>> {
+        const Read<Object> each = as_object((*array)->get(static_cast<unsigned>(i)));
+        if (!each) return wrong(each.error());
+        return read_resolved_entry(*each, ips[i]);
+      }));
+    return out;
+  });
+}
+
+Read<ErrorCode> read_problem(std::string_view body, int status) {
   return guarded([&]() -> Read<ErrorCode> {
     const Read<Object> object = parse(body).and_then(as_object);
     if (!object) return wrong(object.error());
     Fields fields(*object);
-    const std::string code = fields.text("code", true);
-    for (const ErrorCode each : {ErrorCode::unknown_address, ErrorCode::reserved_address})
-      if (fields.good() && code == name_of(each)) return each;
-    return wrong("its answer is not in the agreed form");
+    const auto code = error_code_of(fields.text("code", true));
+    if (!fields.good() || !code || row_of(*code).http_status != status)
+      return wrong("its answer is not in the agreed form");
+    return *code;
   });
 }
 
@@ -224,10 +271,10 @@ Read<std::vector<Read<Result<place::Location>>>> read_ip_api_batch(std::string_v
   return guarded([&]() -> Read<std::vector<Read<Result<place::Location>>>> {
     const Read<Var> value = parse(body);
     if (!value) return wrong(value.error());
-    if (value->type() != typeid(Array)) return wrong("its answer is not in the agreed form");
-    const Array& array = value->extract<Array>();
+    const Read<Array> array = as_array(*value);
+    if (!array) return wrong(array.error());
     std::map<Ip, Object> by_query;  // the first of several about one address
-    for (const Var& each : *array) {
+    for (const Var& each : **array) {
       if (each.type() != typeid(Object)) continue;
       const Object& object = each.extract<Object>();
       if (const auto ip = Ip::parse(Fields(object).text("query", true))) by_query.emplace(*ip, object);

@@ -23,14 +23,18 @@ bool is_json(std::string_view content_type);
 // max-age of "private, max-age=3600"; 0 with no-store or no-cache.
 std::optional<std::chrono::seconds> max_age(std::string_view cache_control);
 
-// ---- remote: GET /resolve ----
+// ---- remote: GET, POST /resolve ----
 
 // {"ip":"77.88.55.60","country_code":"RU","region_iso":"MOW","region":"Moscow","city":"Москва",
 //  "coordinates":[55.75,37.61],"provider":"maxmind","cached":false}, about `ip`.
 Read<place::Location> read_resolved(std::string_view body, const Ip& ip);
 
-// {"code":"unknown_address",..} or {"code":"reserved_address",..}
-Read<ErrorCode> read_refusal(std::string_view body);
+// {"locations":[..]}: in the order of `ips`, each read for itself: as above, or {"ip":..,"status":..,"code":..}. A code
+// that says nothing about the address is upstream_unavailable.
+Read<std::vector<Read<Result<place::Location>>>> read_resolved_batch(std::string_view body, const std::vector<Ip>& ips);
+
+// {"code":"unknown_address",..}: a code of the contract, of that status.
+Read<ErrorCode> read_problem(std::string_view body, int status);
 
 // ---- ip-api: GET /json/{ip}, POST /batch ----
 

@@ -141,7 +141,7 @@ tl::expected<Answer, Client::Failure> Client::attempt(const Request& request, st
   const auto failure = [&](std::string text) {
     if (allowance.out_of_time) text = "it did not answer in time";
     if (allowance.out_of_bytes) text = "its answer is too long";
-    const bool is_safe = is_reused && !request.json && !allowance.heard_anything && !allowance.out_of_time;
+    const bool is_safe = is_reused && request.changes_nothing && !allowance.heard_anything && !allowance.out_of_time;
     return tl::unexpected<Failure>(Failure{std::move(text), is_safe});
   };
   try {

@@ -24,8 +24,9 @@ struct Request {
   std::string target;  // after the URL's base: "/resolve?ip=192.0.2.1"
   Headers headers;
   std::optional<std::string> json;  // the body of a POST; nothing: a GET
-  // Asked before a GET is sent once more, which happens at most once and only where a connection that had been kept was
-  // closed by the peer before a byte of the answer.
+  bool changes_nothing = !json;     // so that it may be sent twice
+  // Asked before such a one is sent once more, which happens at most once and only where a connection that had been
+  // kept was closed by the peer before a byte of the answer.
   std::function<bool()> may_repeat = [] { return true; };
 };
 

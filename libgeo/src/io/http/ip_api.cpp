@@ -178,6 +178,7 @@ class IpApi final : public resolve::Upstream {
     std::vector<Ip> ips;
     MonotonicTime due{};
     for (const Loads::Ptr& each : batch) {
+      loads_.called(*each);
       ips.push_back(each->key.ip);
       due = std::max(due, each->due);
     }

@@ -24,7 +24,7 @@ void Loads::close() {
 Loads::Ptr Loads::take(Load load, std::chrono::milliseconds budget) {
   const MonotonicTime now = clock_.monotonic();
   if (breaker_.state(now) == Breaker::State::open) {
-    finish(std::move(load), tl::unexpected<Denial>(denial(until_admitted())), {});
+    finish(std::move(load), denial(until_admitted()), false);
     return nullptr;
   }
   Ptr taken = std::make_shared<Taken>(std::move(load), now, now + budget);
@@ -45,21 +45,30 @@ bool Loads::is_finished(const Taken& taken) const {
   return !taken.load_;
 }
 
+void Loads::called(Taken& taken) {
+  const std::lock_guard lock(mutex_);
+  if (taken.load_) taken.called_ = true;
+}
+
 void Loads::answer(Taken& taken, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl) {
-  if (auto load = release(taken)) finish(std::move(*load), std::move(answer), ttl);
+  const Outcome outcome = answer ? Outcome::found : Outcome::unknown;
+  if (auto load = release(taken)) finish(std::move(*load), std::move(answer), ttl, outcome);
 }
 
 void Loads::fail(Taken& taken, std::string why, std::chrono::seconds retry_after) {
-  if (auto load = release(taken)) refuse(std::move(*load), std::move(why), retry_after);
+  auto load = release(taken);
+  if (!load) return;
+  note(std::move(why));
+  finish(std::move(*load), denial(retry_after), taken.called_);
 }
 
 void Loads::fail_open(Taken& taken) {
-  if (auto load = release(taken)) finish(std::move(*load), tl::unexpected<Denial>(denial(until_admitted())), {});
+  if (auto load = release(taken)) finish(std::move(*load), denial(until_admitted()), taken.called_);
 }
 
 void Loads::refuse(Load load, std::string why, std::chrono::seconds retry_after) {
   note(std::move(why));
-  finish(std::move(load), tl::unexpected<Denial>(denial(retry_after)), {});
+  finish(std::move(load), denial(retry_after), false);
 }
 
 resolve::ProviderStatus Loads::status(MonotonicTime now) const {
@@ -69,11 +78,13 @@ resolve::ProviderStatus Loads::status(MonotonicTime now) const {
   return status;
 }
 
-void Loads::finish(Load load, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl) {
-  Outcome outcome = Outcome::found;
-  if (!answer) outcome = is_failure(answer.error().code) ? Outcome::failed : Outcome::unknown;
+void Loads::finish(Load load, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl,
+                   Outcome outcome) {
   calls_.add(outcome);
   load.finish(std::move(answer), clock_.monotonic(), ttl);
+}
+void Loads::finish(Load load, Denial denial, bool called) {
+  finish(std::move(load), tl::unexpected<Denial>(std::move(denial)), {}, called ? Outcome::failed : Outcome::refused);
 }
 
 std::optional<Loads::Load> Loads::release(Taken& taken) {
@@ -111,8 +122,10 @@ void Loads::run() {
       continue;
     }
     const Ptr late = waiting_.begin()->second;
+    const char* why = late->called_ ? "it did not answer in time" : "too many addresses are waiting for it";
+    if (stopping_) why = "it is being closed";
     lock.unlock();
-    fail(*late, stopping_ ? "it is being closed" : "it did not answer in time");
+    fail(*late, why);
     lock.lock();
   }
 }

@@ -32,6 +32,7 @@ class Loads {
    private:
     friend class Loads;
     std::optional<Load> load_;  // nothing: finished
+    bool called_ = false;       // stays once finished
   };
   using Ptr = std::shared_ptr<Taken>;
 
@@ -44,6 +45,8 @@ class Loads {
   // Null: it was failed at once, because the breaker is open or too many wait.
   Ptr take(Load load, std::chrono::milliseconds budget);
   bool is_finished(const Taken& taken) const;
+  // A call is made for it: from now on its failure is one of the upstream, before it is only held back.
+  void called(Taken& taken);
   // All three do nothing where it is finished already.
   void answer(Taken& taken, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl = {});
   void fail(Taken& taken, std::string why, std::chrono::seconds retry_after = std::chrono::seconds{1});
@@ -61,7 +64,9 @@ class Loads {
  private:
   using Waiting = std::multimap<MonotonicTime, Ptr>;
 
-  void finish(Load load, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl);
+  void finish(Load load, Result<place::Location> answer, std::optional<std::chrono::milliseconds> ttl,
+              resolve::Outcome outcome);
+  void finish(Load load, Denial denial, bool called);
   std::optional<Load> release(Taken& taken);
   std::chrono::seconds until_admitted() const;
   Denial denial(std::chrono::seconds retry_after) const;

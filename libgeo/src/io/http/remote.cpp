@@ -1,5 +1,10 @@
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <deque>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "geo/base/text.h"
 #include "geo/io/http.h"
@@ -17,7 +22,11 @@ using namespace http;
 constexpr std::string_view kName = "remote";
 constexpr std::size_t kThreads = 32;  // calls at once, each on its connection: 160 a second to one that is 200 ms away
 constexpr std::size_t kWaitingMax = 2000;
+constexpr std::size_t kBatchMax = 100;  // addresses in a call
 constexpr auto kRetryMax = 3600s;
+constexpr std::array kNoPost{400, 404, 405, 501};  // statuses of one that knows GET alone
+// It is well itself, and cannot tell of this address or this client now.
+constexpr std::array kAlive{ErrorCode::upstream_unavailable, ErrorCode::deadline_exceeded, ErrorCode::rate_limited};
 
 class Remote final : public resolve::Upstream {
  public:
@@ -38,49 +47,161 @@ class Remote final : public resolve::Upstream {
     if (load.key().hops >= kHopsMax)
       return loads_.refuse(std::move(load), "a query has passed too many geo-resolvers: do they ask in a circle?");
     const Loads::Ptr taken = loads_.take(std::move(load), budget);
-    if (taken && !workers_.submit([this, taken] { run(*taken); }))
-      loads_.fail(*taken, "too many addresses are waiting for it");
+    if (taken) put(taken);
   }
 
  private:
-  void run(Loads::Taken& taken) const {
-    const MonotonicTime now = clock_.monotonic();
-    if (taken.due <= now || loads_.is_finished(taken)) return;
-    Breaker& breaker = loads_.breaker();
-    if (!breaker.admit(now)) return loads_.fail_open(taken);
+  using Batch = std::vector<Loads::Ptr>;
 
-    const Ip ip = taken.key.ip;
-    const Request request{
-        .target = "/resolve?ip=" + ip.to_string(),
-        .headers = {{"Accept", "application/json"}, {std::string(kHopsHeader), std::to_string(taken.key.hops + 1U)}},
-        .json = {}};
-    const auto answer = client_.call(request, std::chrono::ceil<std::chrono::milliseconds>(taken.due - now));
-    const auto failed = [&](std::string why, std::chrono::seconds retry_after = 1s) {
+  // A job for each load, which may take several: so none is left without one. Where a job is refused as many are
+  // waiting already as there may be loads.
+  void submit() const {
+    (void)workers_.submit([this] { run(); });
+  }
+  void put(const Loads::Ptr& taken) const {
+    {
+      const std::lock_guard lock(mutex_);
+      // holds what is finished too, until a job passes over it
+      if (queue_.size() >= kWaitingMax)
+        std::erase_if(queue_, [&](const auto& each) { return loads_.is_finished(*each); });
+      queue_.push_back(taken);
+    }
+    submit();
+  }
+  void put_back(const Batch& batch) const {
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.insert(queue_.begin(), batch.begin(), batch.end());
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) submit();
+  }
+  // The oldest that are still waited for and have passed equally many geo-resolvers.
+  Batch take(MonotonicTime now) const {
+    const std::size_t most = takes_post_ ? kBatchMax : 1;
+    Batch batch;
+    const std::lock_guard lock(mutex_);
+    for (auto at = queue_.begin(); at != queue_.end() && batch.size() < most;) {
+      const Loads::Taken& each = **at;
+      const bool is_over = each.due <= now || loads_.is_finished(each);
+      if (!is_over && !batch.empty() && each.key.hops != batch.front()->key.hops) {
+        ++at;
+        continue;
+      }
+      if (!is_over) batch.push_back(*at);
+      at = queue_.erase(at);
+    }
+    return batch;
+  }
+
+  void run() const {
+    const MonotonicTime now = clock_.monotonic();
+    const Batch batch = take(now);
+    if (batch.empty()) return;
+    if (!loads_.breaker().admit(now)) {
+      for (const Loads::Ptr& each : batch) loads_.fail_open(*each);
+      return;
+    }
+    std::vector<Ip> ips;
+    bool is_late = true;  // by our queue, not by the far one
+    MonotonicTime due{};
+    for (const Loads::Ptr& each : batch) {
+      loads_.called(*each);
+      ips.push_back(each->key.ip);
+      is_late = is_late && now - each->since > each->due - now;
+      due = std::max(due, each->due);
+    }
+    const auto answer = client_.call(request_for(ips, batch.front()->key.hops),
+                                     std::chrono::ceil<std::chrono::milliseconds>(due - now));
+    if (answer) return finish(batch, ips, *answer);
+    if (is_late && clock_.monotonic() >= due)
+      loads_.breaker().returned();
+    else
+      loads_.breaker().failed(clock_.monotonic());
+    fail(batch, answer.error());
+  }
+
+  static Request request_for(const std::vector<Ip>& ips, unsigned hops) {
+    const bool is_one = ips.size() == 1;
+    Request request{.target = is_one ? "/resolve?ip=" + ips[0].to_string() : "/resolve",
+                    .headers = {{"Accept", "application/json"}, {std::string(kHopsHeader), std::to_string(hops + 1)}},
+                    .json = {},
+                    .changes_nothing = true};
+    if (is_one) return request;
+    Json json(request.json.emplace());
+    json.open('{').key("ips").open('[');
+    for (const Ip& ip : ips) json.text(ip.to_string());
+    json.close(']').close('}');
+    return request;
+  }
+
+  void finish(const Batch& batch, const std::vector<Ip>& ips, const Answer& answer) const {
+    Breaker& breaker = loads_.breaker();
+    const bool is_one = batch.size() == 1;
+    if (!is_one && std::count(kNoPost.begin(), kNoPost.end(), answer.status) > 0) {
+      takes_post_ = false;
+      breaker.returned();
+      return put_back(batch);
+    }
+    const auto failed = [&](std::string_view why, std::chrono::seconds retry_after = 1s) {
       breaker.failed(clock_.monotonic());
-      loads_.fail(taken, std::move(why), retry_after);
+      fail(batch, why, retry_after);
     };
-    if (!answer) return failed(answer.error());
-    if (answer->status != 200 && answer->status != 404) {
-      const std::uint64_t after = parse_digits(answer->header("Retry-After")).value_or(1);
-      return failed(
-          "it answers with status " + std::to_string(answer->status),
-          std::clamp<std::chrono::seconds>(std::chrono::seconds(std::min<std::uint64_t>(after, 86400)), 1s, kRetryMax));
-    }
-    if (!is_json(answer->header("Content-Type"))) return failed("its answer is no JSON");
-    if (answer->status == 404) {
-      const Read<ErrorCode> code = read_refusal(answer->body);
-      if (!code) return failed(code.error());
+    const bool in_json = is_json(answer.header("Content-Type"));
+    if (answer.status != 200 && answer.status != 404) {
+      const Read<ErrorCode> code = read_problem(answer.body, answer.status);
+      const std::uint64_t after = parse_digits(answer.header("Retry-After")).value_or(1);
+      const auto retry_after =
+          std::clamp<std::chrono::seconds>(std::chrono::seconds(std::min<std::uint64_t>(after, 86400)), 1s, kRetryMax);
+      if (!in_json || !code || std::count(kAlive.begin(), kAlive.end(), *code) == 0)
+        return failed("it answers with status " + std::to_string(answer.status), retry_after);
       breaker.succeeded();
-      return loads_.answer(taken, deny(*code, {}));
+      return fail(batch, answers(*code), retry_after);
     }
-    Read<place::Location> location = read_resolved(answer->body, ip);
-    if (!location) return failed(location.error());
+    if (!in_json) return failed("its answer is no JSON");
+    Entries entries = read(answer, ips);
+    if (!entries) return failed(entries.error());
+    // An answer that has nothing of what was asked for is none.
+    if (std::none_of(entries->begin(), entries->end(), [](const auto& each) { return each.has_value(); }))
+      return failed(entries->front().error());
     breaker.succeeded();
-    loads_.answer(taken, std::move(*location), max_age(answer->header("Cache-Control")));
+    // The no-store of several speaks of those alone that are not found.
+    const bool all_found =
+        std::all_of(entries->begin(), entries->end(), [](const auto& each) { return each && each->has_value(); });
+    const auto ttl = all_found ? max_age(answer.header("Cache-Control")) : std::nullopt;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      auto& entry = (*entries)[i];
+      if (!entry)
+        loads_.fail(*batch[i], entry.error());
+      else if (!*entry && is_failure(entry->error().code))
+        loads_.fail(*batch[i], answers(entry->error().code));
+      else
+        loads_.answer(*batch[i], std::move(*entry), ttl);
+    }
+  }
+
+  using Entries = Read<std::vector<Read<Result<place::Location>>>>;
+  static Entries read(const Answer& answer, const std::vector<Ip>& ips) {
+    if (ips.size() > 1) return read_resolved_batch(answer.body, ips);
+    const auto alone = [](Result<place::Location> one) {
+      return std::vector<Read<Result<place::Location>>>{std::move(one)};
+    };
+    if (answer.status == 200) return read_resolved(answer.body, ips[0]).map(alone);
+    const Read<ErrorCode> code = read_problem(answer.body, answer.status);
+    if (code && *code != ErrorCode::unknown_address && *code != ErrorCode::reserved_address)
+      return tl::unexpected<std::string>("its answer is not in the agreed form");
+    return code.map([&](ErrorCode it) { return alone(deny(it, {})); });
+  }
+
+  static std::string answers(ErrorCode code) { return "it answers " + std::string(name_of(code)); }
+  void fail(const Batch& batch, std::string_view why, std::chrono::seconds retry_after = 1s) const {
+    for (const Loads::Ptr& each : batch) loads_.fail(*each, std::string(why), retry_after);
   }
 
   const Clock& clock_;
   const Client client_;
+  mutable std::atomic<bool> takes_post_ = true;
+  mutable std::mutex mutex_;
+  mutable std::deque<Loads::Ptr> queue_;  // not yet called for, the oldest first
   mutable Loads loads_;
   mutable Workers workers_;  // the last: its threads use all else
 };
