@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <deque>
 #include <mutex>
 #include <utility>
@@ -68,18 +67,20 @@ class Remote final : public resolve::Upstream {
     }
     submit();
   }
+  // To be asked for each alone, as all that come later.
   void put_back(const Batch& batch) const {
     {
       const std::lock_guard lock(mutex_);
+      takes_post_ = false;
       queue_.insert(queue_.begin(), batch.begin(), batch.end());
     }
     for (std::size_t i = 0; i < batch.size(); ++i) submit();
   }
   // The oldest that are still waited for and have passed equally many geo-resolvers.
   Batch take(MonotonicTime now) const {
-    const std::size_t most = takes_post_ ? kBatchMax : 1;
     Batch batch;
     const std::lock_guard lock(mutex_);
+    const std::size_t most = takes_post_ ? kBatchMax : 1;
     for (auto at = queue_.begin(); at != queue_.end() && batch.size() < most;) {
       const Loads::Taken& each = **at;
       const bool is_over = each.due <= now || loads_.is_finished(each);
@@ -138,7 +139,6 @@ class Remote final : public resolve::Upstream {
     Breaker& breaker = loads_.breaker();
     const bool is_one = batch.size() == 1;
     if (!is_one && std::count(kNoPost.begin(), kNoPost.end(), answer.status) > 0) {
-      takes_post_ = false;
       breaker.returned();
       return put_back(batch);
     }
@@ -199,9 +199,9 @@ class Remote final : public resolve::Upstream {
 
   const Clock& clock_;
   const Client client_;
-  mutable std::atomic<bool> takes_post_ = true;
   mutable std::mutex mutex_;
   mutable std::deque<Loads::Ptr> queue_;  // not yet called for, the oldest first
+  mutable bool takes_post_ = true;        // under mutex_, as queue_
   mutable Loads loads_;
   mutable Workers workers_;  // the last: its threads use all else
 };
