@@ -270,6 +270,13 @@ TEST(Remote, EveryLoadEndsInTimeThoughMoreWaitThanCanBeAsked) {
     answers.push_back(std::async(std::launch::async, [&it, ip] { return it.asking.ask(ip, 300ms); }));
   for (auto& each : answers) EXPECT_EQ(code_of(each.get()), ErrorCode::upstream_unavailable);
   EXPECT_LT(steady_clock::now() - before, 3s);
+}
+
+TEST(Remote, ItsSilenceIsItsFailure) {
+  const FakeServer server([](const Peer& peer, const Seen&) { peer.hang(); });
+  Remote it(server.url());
+  const auto before = steady_clock::now();
+  for (const std::string& ip : addresses(5)) EXPECT_FALSE(it.asking.ask(ip, 200ms));
   // the calls end a little after the loads
   while (it.asking.status().state == Breaker::State::closed && steady_clock::now() - before < 10s)
     std::this_thread::yield();
