@@ -269,7 +269,7 @@ TEST(Remote, EveryLoadEndsInTimeThoughMoreWaitThanCanBeAsked) {
   for (const std::string& ip : addresses(40))
     answers.push_back(std::async(std::launch::async, [&it, ip] { return it.asking.ask(ip, 300ms); }));
   for (auto& each : answers) EXPECT_EQ(code_of(each.get()), ErrorCode::upstream_unavailable);
-  EXPECT_LT(steady_clock::now() - before, 3s);
+  EXPECT_LT(steady_clock::now() - before, 10s);
 }
 
 TEST(Remote, ItsSilenceIsItsFailure) {
