@@ -41,7 +41,7 @@ struct Database {
 // What the refresh_..() functions remember between two looks; each is one thread's.
 struct Watched {
   // Of the states.toml read last; nothing: it was not there.
-  std::optional<std::filesystem::file_time_type> states_stamp;
+  std::optional<io::FileStamp> states_stamp;
   bool states_settled = false;
   // By database: of the last file that was looked at; nothing: it was not there.
   std::vector<std::optional<io::FileStamp>> databases_seen;

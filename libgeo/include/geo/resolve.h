@@ -163,8 +163,7 @@ struct Settings {
 // The providers in their order; the first answer wins. A reserved address is asked of `networks` alone.
 class GEO_EXPORT Resolver {
  public:
-  explicit Resolver(std::vector<std::shared_ptr<const Provider>> providers, Settings settings = {})
-      : providers_(std::move(providers)), settings_(settings) {}
+  explicit Resolver(std::vector<std::shared_ptr<const Provider>> providers, Settings settings = {});
   Polled<Located> locate(const Query& query) const;
   const std::vector<std::shared_ptr<const Provider>>& providers() const { return providers_; }
   const Settings& settings() const { return settings_; }
@@ -172,6 +171,7 @@ class GEO_EXPORT Resolver {
  private:
   std::vector<std::shared_ptr<const Provider>> providers_;
   Settings settings_;
+  std::ptrdiff_t upstreams_;  // among the providers
 };
 
 // Appends the object of `/resolve`: {"ip":..,"country_code":..,..,"provider":..,"cached":..}

@@ -111,17 +111,17 @@ class Builder {
       world_->snapshot.keys = std::make_shared<const sign::Keyring>(std::move(keys), config_.signing.active);
   }
 
-  // With [resolver] url the far one decides, and only the own networks are asked before it.
-  bool asks(std::string_view provider) const {
-    const config::Resolver& resolver = config_.resolver;
-    if (!resolver.url.empty()) return provider == resolve::Networks::kName || provider == kRemote;
-    return std::find(resolver.providers.begin(), resolver.providers.end(), provider) != resolver.providers.end();
+  // Who is asked. With [resolver] url the far one decides, and only the own networks are asked before it.
+  std::vector<std::string> provider_names() const {
+    if (config_.resolver.url.empty()) return config_.resolver.providers;
+    return {std::string(resolve::Networks::kName), std::string(kRemote)};
   }
 
   void open_databases() {
     std::vector<std::filesystem::path> files;
     for (const std::string& file : config_.resolver.maxmind.files) files.push_back(config_.path(file));
-    if (files.empty() || !asks(io::kMaxMind)) return;
+    const std::vector<std::string> names = provider_names();
+    if (files.empty() || std::find(names.begin(), names.end(), io::kMaxMind) == names.end()) return;
     if (options_.indexed)
       build_indexes(files);
     else if (auto direct = io::MaxMind::open(files, config_.resolver.language))
@@ -161,8 +161,7 @@ class Builder {
 
   void open_providers() {
     const config::Resolver& config = config_.resolver;
-    std::vector<std::string> names = config.providers;
-    if (!config.url.empty()) names = {std::string(resolve::Networks::kName), std::string(kRemote)};
+    const std::vector<std::string> names = provider_names();
     resolve::Settings settings;
     settings.budget = std::chrono::milliseconds(config_.deadline.resolve_ms);
     settings.complete = config.complete;
@@ -309,10 +308,8 @@ Faults refresh_states(const World& world) {
   Watched& watched = *world.watched;
   const std::filesystem::path file = world.config.path(world.config.store.dir) / "states.toml";
   // The stamp is taken before the file is read: a write in between is seen the next time.
-  std::error_code gone;
-  const auto changed = std::filesystem::last_write_time(file, gone);
-  const std::optional stamp = gone ? std::nullopt : std::optional(changed);
-  const bool settled = !stamp || std::filesystem::file_time_type::clock::now() - *stamp > std::chrono::seconds(1);
+  const std::optional<io::FileStamp> stamp = io::stamp_of(file);
+  const bool settled = !stamp || !is_young(*stamp);
   if (stamp == watched.states_stamp && watched.states_settled) return {};
   const bool told = stamp == watched.states_stamp;
   watched.states_stamp = stamp;
@@ -325,8 +322,9 @@ Faults refresh_states(const World& world) {
 
 Refreshed refresh_databases(const World& world) {
   Refreshed refreshed;
-  auto next = std::make_shared<World>(world);
-  for (std::size_t i = 0; i < world.databases.size(); ++i) {
+  std::shared_ptr<World> next;
+  // One with each look: two old ones and two new ones at once would take much memory.
+  for (std::size_t i = 0; i < world.databases.size() && next == nullptr; ++i) {
     const Database& current = world.databases[i];
     std::optional<io::FileStamp>& seen = world.watched->databases_seen[i];
     const std::optional<io::FileStamp> stamp = io::stamp_of(current.file);
@@ -348,13 +346,13 @@ Refreshed refresh_databases(const World& world) {
       seen = current.stamp;  // changed while it was read: the next look tries again
     } else if (index) {
       refreshed.loaded = (*index)->info();
+      next = std::make_shared<World>(world);
       next->databases[i] = {current.file, std::move(*index), stamp};
-      break;  // the others with the next look: two old ones and two new ones at once would take much memory
     } else {
       refuse(index.error());
     }
   }
-  if (!refreshed.loaded) return refreshed;
+  if (next == nullptr) return refreshed;
   std::vector<std::shared_ptr<const resolve::Provider>> providers = world.snapshot.resolver->providers();
   for (auto& provider : providers)
     if (provider->name() == io::kMaxMind) provider = indexed(*next, provider.get());

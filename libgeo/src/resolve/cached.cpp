@@ -12,13 +12,6 @@ bool holds_ipv4(const Ip& ip) { return ip.high() == 0x0064ff9b00000000 && ip.low
 // What of the lower half tells networks apart.
 std::uint64_t low_of_network(const Ip& ip) { return ip.is_v4() || holds_ipv4(ip) ? ip.low() : 0; }
 
-std::uint64_t mixed(std::uint64_t x) {
-  // The finalizer of MurmurHash3 (Appleby, public domain).
-  x = (x ^ x >> 33) * 0xff51afd7ed558ccd;
-  x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53;
-  return x ^ x >> 33;
-}
-
 }  // namespace
 
 bool PlaceKey::operator==(const PlaceKey& other) const {
@@ -26,9 +19,10 @@ bool PlaceKey::operator==(const PlaceKey& other) const {
          hops == other.hops;
 }
 
+// No more than one number of the parts: the cache spreads it, and keeps from others which keys meet.
 std::size_t PlaceKey::Hash::operator()(const PlaceKey& key) const {
   const std::uint64_t who = std::uint64_t{key.upstream} << 56 | std::uint64_t{key.hops} << 48;
-  return mixed(key.ip.high() + mixed(low_of_network(key.ip) + who));
+  return key.ip.high() * 0x9e3779b97f4a7c15 + (low_of_network(key.ip) ^ who);
 }
 
 Cached::Cached(std::shared_ptr<const Upstream> upstream, std::shared_ptr<PlaceCache> cache, std::uint8_t number,

@@ -10,10 +10,10 @@ bool is_complete(const place::Location& at) {
   return !at.country_code.empty() && !at.region_iso.empty() && !at.region.empty() && !at.city.empty() && at.coordinates;
 }
 
-// What `answer` does not know is taken from `other`. False: they are about different countries.
-bool fill(Located& answer, const Located& other) {
+// What `answer` does not know is taken from `other`, if they are about the same country.
+void fill(Located& answer, const Located& other) {
   const place::Location &known = *answer.location, &more = *other.location;
-  if (known.country_code != more.country_code) return false;
+  if (known.country_code != more.country_code) return;
   place::Location both = known;
   const auto take = [](std::string& to, const std::string& from) {
     if (to.empty()) to = from;
@@ -22,12 +22,11 @@ bool fill(Located& answer, const Located& other) {
   take(both.region, more.region);
   take(both.city, more.city);
   if (!both.coordinates) both.coordinates = more.coordinates;
-  if (both == known) return false;
+  if (both == known) return;
   answer.location = std::make_shared<const place::Location>(std::move(both));
   answer.grouped = nullptr;
   answer.from = std::max(answer.from, other.from);
   if (other.left) answer.left = std::min(*other.left, answer.left.value_or(*other.left));
-  return true;
 }
 
 // Of the refusals on the way the one that says most: a reserved address is reserved whoever else was asked, and where
@@ -44,10 +43,13 @@ void keep(std::optional<Denial>& told, Denial&& denial) {
 
 }  // namespace
 
+Resolver::Resolver(std::vector<std::shared_ptr<const Provider>> providers, Settings settings)
+    : providers_(std::move(providers)),
+      settings_(settings),
+      upstreams_(std::count_if(providers_.begin(), providers_.end(), [](const auto& p) { return p->is_upstream(); })) {}
+
 Polled<Located> Resolver::locate(const Query& query) const {
   const bool reserved = !settings_.far_decides && is_reserved(query.ip);
-  const auto upstreams =
-      std::count_if(providers_.begin(), providers_.end(), [](const auto& p) { return p->is_upstream(); });
   std::ptrdiff_t asked = 0;
   std::optional<Located> answer;
   std::optional<Denial> told;
@@ -56,7 +58,7 @@ Polled<Located> Resolver::locate(const Query& query) const {
     Query next = query;
     if (provider->is_upstream() && query.wait.allowed()) {
       // Each upstream has an equal part of the time, and what those before it left.
-      const MonotonicTime share = query.now + settings_.budget * ++asked / upstreams;
+      const MonotonicTime share = query.now + settings_.budget * ++asked / upstreams_;
       next.wait = Wait::until(std::min(query.wait.deadline(), share));
     }
     Polled<Located> found = provider->locate(next);
