@@ -16,12 +16,12 @@ struct NodeState {
   std::string_view state, reason;  // reason: empty where there is none
 };
 
-NodeState state_of(const geo::place::Node& node, const geo::balance::Report* report, std::chrono::seconds age_max,
-                   geo::WallTime now) {
+NodeState state_of(const geo::place::Node& node, const geo::balance::Report* report,
+                   const geo::balance::Balancer& balancer, geo::WallTime now) {
   if (node.admin == geo::place::Admin::drain) return {"drain", "admin"};
   if (node.admin == geo::place::Admin::offline) return {"offline", "admin"};
   if (report == nullptr) return {"up", {}};
-  if (std::chrono::abs(now - report->seen_at) > age_max) return {"stale", "report"};
+  if (balancer.is_stale(*report, now)) return {"stale", "report"};
   return report->online ? NodeState{"up", "report"} : NodeState{"unhealthy", "report"};
 }
 
@@ -29,10 +29,9 @@ void append_nodes(Json& json, const World& world, const geo::balance::States& st
   json.key("nodes").open('[');
   if (world.snapshot.topology != nullptr) {
     const std::vector<geo::place::Node>& nodes = world.snapshot.topology->rows().nodes;
-    const std::chrono::seconds age_max(world.config.health.report_max_age_s);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const geo::balance::Report* const report = states.of(static_cast<geo::place::Index>(i));
-      const NodeState state = state_of(nodes[i], report, age_max, now);
+      const NodeState state = state_of(nodes[i], report, *world.snapshot.balancer, now);
       json.open('{').field("id", nodes[i].id).field("group", nodes[i].group).field("state", state.state);
       json.field_or_null("reason", state.reason).key("since").null();
       json.key("weight").number(nodes[i].weight).key("load");

@@ -132,6 +132,9 @@ class GEO_EXPORT Balancer {
   // The camera's next nodes after `first`, by the same rules; writes at most out.size() and tells how many.
   std::size_t alternates(const Query& query, const States& states, const Choice& first, std::span<Choice> out) const;
 
+  // Older than [health] report_max_age_s, or as far ahead.
+  bool is_stale(const Report& report, WallTime now) const;
+
   const place::Topology& topology() const { return *topology_; }
   const Settings& settings() const { return settings_; }
 
@@ -166,7 +169,6 @@ class GEO_EXPORT Balancer {
   bool excluded(const Pass& pass, Index node) const;
   // Every admissible node of the group that has a report has an old one: then the reports failed, not the nodes.
   bool reports_failed(const Pass& pass, Index group, Index pattern) const;
-  bool is_stale(const Report& report, WallTime now) const;
 
   std::shared_ptr<const place::Topology> topology_;
   Settings settings_;

@@ -17,6 +17,9 @@ namespace geo::io::http {
 template <class T>
 using Read = tl::expected<T, std::string>;  // the error is for people and holds nothing of the answer
 
+// What a call for several addresses brought, in their order, each read for itself.
+using Entries = std::vector<Read<Result<place::Location>>>;
+
 // "application/json", "application/problem+json"; a charset other than UTF-8 is none.
 bool is_json(std::string_view content_type);
 
@@ -31,7 +34,7 @@ Read<place::Location> read_resolved(std::string_view body, const Ip& ip);
 
 // {"locations":[..]}: in the order of `ips`, each read for itself: as above, or {"ip":..,"status":..,"code":..}. A code
 // that says nothing about the address is upstream_unavailable.
-Read<std::vector<Read<Result<place::Location>>>> read_resolved_batch(std::string_view body, const std::vector<Ip>& ips);
+Read<Entries> read_resolved_batch(std::string_view body, const std::vector<Ip>& ips);
 
 // {"code":"unknown_address",..}: a code of the contract, of that status.
 Read<ErrorCode> read_problem(std::string_view body, int status);
@@ -43,6 +46,6 @@ Read<ErrorCode> read_problem(std::string_view body, int status);
 Read<Result<place::Location>> read_ip_api(std::string_view body, const Ip& ip);
 
 // An array of such, matched by `query`: in the order of `ips`, each read for itself.
-Read<std::vector<Read<Result<place::Location>>>> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ips);
+Read<Entries> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ips);
 
 }  // namespace geo::io::http

@@ -75,7 +75,7 @@ class IpApi final : public resolve::Upstream {
   }
 
  private:
-  using Batch = std::vector<Loads::Ptr>;
+  using Batch = Loads::Batch;
   enum class Kind : std::uint8_t { single, batch };
 
   static std::string query_of(const IpApiSettings& settings) {
@@ -161,7 +161,7 @@ class IpApi final : public resolve::Upstream {
       if (batch->empty()) continue;  // they ended meanwhile
       if (!loads_.breaker().admit(now)) {
         lock.unlock();
-        for (const Loads::Ptr& each : *batch) loads_.fail_open(*each);
+        loads_.fail_open(*batch);
         lock.lock();
         continue;
       }
@@ -225,31 +225,13 @@ class IpApi final : public resolve::Upstream {
 
   void finish(Kind kind, const Batch& batch, const std::vector<Ip>& ips,
               const tl::expected<Answer, std::string>& answer) const {
-    const auto failed = [&](const std::string& why) {
-      loads_.breaker().failed(clock_.monotonic());
-      for (const Loads::Ptr& each : batch) loads_.fail(*each, why);
-    };
-    if (!answer) return failed(answer.error());
-    if (answer->status != 200) return failed("it answers with status " + std::to_string(answer->status));
-    if (!is_json(answer->header("Content-Type"))) return failed("its answer is no JSON");
-    std::vector<Read<Result<place::Location>>> entries;
-    if (kind == Kind::single) {
-      entries.push_back(read_ip_api(answer->body, ips[0]));
-    } else {
-      auto read = read_ip_api_batch(answer->body, ips);
-      if (!read) return failed(read.error());
-      entries = std::move(*read);
-    }
-    // An answer that has nothing of what was asked for is none.
-    if (std::none_of(entries.begin(), entries.end(), [](const auto& each) { return each.has_value(); }))
-      return failed(entries.front().error());
-    loads_.breaker().succeeded();
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (entries[i])
-        loads_.answer(*batch[i], std::move(*entries[i]));
-      else
-        loads_.fail(*batch[i], entries[i].error());
-    }
+    if (!answer) return loads_.failed(batch, answer.error());
+    if (answer->status != 200) return loads_.failed(batch, "it answers with status " + std::to_string(answer->status));
+    if (!is_json(answer->header("Content-Type"))) return loads_.failed(batch, "its answer is no JSON");
+    if (kind == Kind::single) return loads_.settle(batch, {read_ip_api(answer->body, ips[0])});
+    Read<Entries> entries = read_ip_api_batch(answer->body, ips);
+    if (!entries) return loads_.failed(batch, entries.error());
+    loads_.settle(batch, std::move(*entries));
   }
 
   const Clock& clock_;

@@ -66,6 +66,34 @@ void Loads::fail_open(Taken& taken) {
   if (auto load = release(taken)) finish(std::move(*load), denial(until_admitted()), taken.called_);
 }
 
+void Loads::fail(const Batch& batch, std::string_view why, std::chrono::seconds retry_after) {
+  for (const Ptr& each : batch) fail(*each, std::string(why), retry_after);
+}
+
+void Loads::fail_open(const Batch& batch) {
+  for (const Ptr& each : batch) fail_open(*each);
+}
+
+void Loads::failed(const Batch& batch, std::string_view why, std::chrono::seconds retry_after) {
+  breaker_.failed(clock_.monotonic());
+  fail(batch, why, retry_after);
+}
+
+void Loads::settle(const Batch& batch, Entries entries, std::optional<std::chrono::milliseconds> ttl) {
+  if (std::none_of(entries.begin(), entries.end(), [](const auto& each) { return each.has_value(); }))
+    return failed(batch, entries.front().error());
+  breaker_.succeeded();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    auto& entry = entries[i];
+    if (!entry)
+      fail(*batch[i], entry.error());
+    else if (!*entry && is_failure(entry->error().code))
+      fail(*batch[i], "it answers " + std::string(name_of(entry->error().code)));
+    else
+      answer(*batch[i], std::move(*entry), ttl);
+  }
+}
+
 void Loads::refuse(Load load, std::string why, std::chrono::seconds retry_after) {
   note(std::move(why));
   finish(std::move(load), denial(retry_after), false);

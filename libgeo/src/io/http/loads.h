@@ -9,9 +9,11 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "geo/base/breaker.h"
 #include "geo/resolve.h"
+#include "io/http/answers.h"
 
 namespace geo::io::http {
 
@@ -35,6 +37,7 @@ class Loads {
     bool called_ = false;       // stays once finished
   };
   using Ptr = std::shared_ptr<Taken>;
+  using Batch = std::vector<Ptr>;  // of one call
 
   // name: static text. `most` at once.
   Loads(std::string_view name, const Clock& clock, std::size_t most);
@@ -52,6 +55,13 @@ class Loads {
   void fail(Taken& taken, std::string why, std::chrono::seconds retry_after = std::chrono::seconds{1});
   // Because the breaker does not admit the call.
   void fail_open(Taken& taken);
+  // The same for each of a batch.
+  void fail(const Batch& batch, std::string_view why, std::chrono::seconds retry_after = std::chrono::seconds{1});
+  void fail_open(const Batch& batch);
+  // The call for it was in vain: the breaker counts that.
+  void failed(const Batch& batch, std::string_view why, std::chrono::seconds retry_after = std::chrono::seconds{1});
+  // What the call brought. An answer that has nothing of what was asked for is none.
+  void settle(const Batch& batch, Entries entries, std::optional<std::chrono::milliseconds> ttl = {});
   // One that was never taken.
   void refuse(Load load, std::string why, std::chrono::seconds retry_after = std::chrono::seconds{1});
 

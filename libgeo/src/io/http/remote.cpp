@@ -22,7 +22,7 @@ constexpr std::string_view kName = "remote";
 constexpr std::size_t kThreads = 32;  // calls at once, each on its connection: 160 a second to one that is 200 ms away
 constexpr std::size_t kWaitingMax = 2000;
 constexpr std::size_t kBatchMax = 100;  // addresses in a call
-constexpr auto kRetryMax = 3600s;
+constexpr std::uint64_t kRetrySecondsMax = 3600;
 constexpr std::array kNoPost{400, 404, 405, 501};  // statuses of one that knows GET alone
 // It is well itself, and cannot tell of this address or this client now.
 constexpr std::array kAlive{ErrorCode::upstream_unavailable, ErrorCode::deadline_exceeded, ErrorCode::rate_limited};
@@ -50,7 +50,7 @@ class Remote final : public resolve::Upstream {
   }
 
  private:
-  using Batch = std::vector<Loads::Ptr>;
+  using Batch = Loads::Batch;
 
   // A job for each load, which may take several: so none is left without one. Where a job is refused as many are
   // waiting already as there may be loads.
@@ -98,10 +98,7 @@ class Remote final : public resolve::Upstream {
     const MonotonicTime now = clock_.monotonic();
     const Batch batch = take(now);
     if (batch.empty()) return;
-    if (!loads_.breaker().admit(now)) {
-      for (const Loads::Ptr& each : batch) loads_.fail_open(*each);
-      return;
-    }
+    if (!loads_.breaker().admit(now)) return loads_.fail_open(batch);
     std::vector<Ip> ips;
     bool is_late = true;  // by our queue, not by the far one
     MonotonicTime due{};
@@ -114,11 +111,9 @@ class Remote final : public resolve::Upstream {
     const auto answer = client_.call(request_for(ips, batch.front()->key.hops),
                                      std::chrono::ceil<std::chrono::milliseconds>(due - now));
     if (answer) return finish(batch, ips, *answer);
-    if (is_late && clock_.monotonic() >= due)
-      loads_.breaker().returned();
-    else
-      loads_.breaker().failed(clock_.monotonic());
-    fail(batch, answer.error());
+    if (!is_late || clock_.monotonic() < due) return loads_.failed(batch, answer.error());
+    loads_.breaker().returned();
+    loads_.fail(batch, answer.error());
   }
 
   static Request request_for(const std::vector<Ip>& ips, unsigned hops) {
@@ -136,65 +131,37 @@ class Remote final : public resolve::Upstream {
   }
 
   void finish(const Batch& batch, const std::vector<Ip>& ips, const Answer& answer) const {
-    Breaker& breaker = loads_.breaker();
-    const bool is_one = batch.size() == 1;
-    if (!is_one && std::count(kNoPost.begin(), kNoPost.end(), answer.status) > 0) {
-      breaker.returned();
+    if (batch.size() > 1 && std::count(kNoPost.begin(), kNoPost.end(), answer.status) > 0) {
+      loads_.breaker().returned();
       return put_back(batch);
     }
-    const auto failed = [&](std::string_view why, std::chrono::seconds retry_after = 1s) {
-      breaker.failed(clock_.monotonic());
-      fail(batch, why, retry_after);
-    };
     const bool in_json = is_json(answer.header("Content-Type"));
     if (answer.status != 200 && answer.status != 404) {
       const Read<ErrorCode> code = read_problem(answer.body, answer.status);
-      const std::uint64_t after = parse_digits(answer.header("Retry-After")).value_or(1);
-      const auto retry_after =
-          std::clamp<std::chrono::seconds>(std::chrono::seconds(std::min<std::uint64_t>(after, 86400)), 1s, kRetryMax);
+      const std::chrono::seconds retry_after(
+          std::clamp<std::uint64_t>(parse_digits(answer.header("Retry-After")).value_or(1), 1, kRetrySecondsMax));
       if (!in_json || !code || std::count(kAlive.begin(), kAlive.end(), *code) == 0)
-        return failed("it answers with status " + std::to_string(answer.status), retry_after);
-      breaker.succeeded();
-      return fail(batch, answers(*code), retry_after);
+        return loads_.failed(batch, "it answers with status " + std::to_string(answer.status), retry_after);
+      loads_.breaker().succeeded();
+      return loads_.fail(batch, "it answers " + std::string(name_of(*code)), retry_after);
     }
-    if (!in_json) return failed("its answer is no JSON");
-    Entries entries = read(answer, ips);
-    if (!entries) return failed(entries.error());
-    // An answer that has nothing of what was asked for is none.
-    if (std::none_of(entries->begin(), entries->end(), [](const auto& each) { return each.has_value(); }))
-      return failed(entries->front().error());
-    breaker.succeeded();
+    if (!in_json) return loads_.failed(batch, "its answer is no JSON");
+    Read<Entries> entries = read(answer, ips);
+    if (!entries) return loads_.failed(batch, entries.error());
     // The no-store of several speaks of those alone that are not found.
     const bool all_found =
         std::all_of(entries->begin(), entries->end(), [](const auto& each) { return each && each->has_value(); });
-    const auto ttl = all_found ? max_age(answer.header("Cache-Control")) : std::nullopt;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      auto& entry = (*entries)[i];
-      if (!entry)
-        loads_.fail(*batch[i], entry.error());
-      else if (!*entry && is_failure(entry->error().code))
-        loads_.fail(*batch[i], answers(entry->error().code));
-      else
-        loads_.answer(*batch[i], std::move(*entry), ttl);
-    }
+    loads_.settle(batch, std::move(*entries), all_found ? max_age(answer.header("Cache-Control")) : std::nullopt);
   }
 
-  using Entries = Read<std::vector<Read<Result<place::Location>>>>;
-  static Entries read(const Answer& answer, const std::vector<Ip>& ips) {
+  static Read<Entries> read(const Answer& answer, const std::vector<Ip>& ips) {
     if (ips.size() > 1) return read_resolved_batch(answer.body, ips);
-    const auto alone = [](Result<place::Location> one) {
-      return std::vector<Read<Result<place::Location>>>{std::move(one)};
-    };
+    const auto alone = [](Result<place::Location> one) { return Entries{std::move(one)}; };
     if (answer.status == 200) return read_resolved(answer.body, ips[0]).map(alone);
     const Read<ErrorCode> code = read_problem(answer.body, answer.status);
     if (code && *code != ErrorCode::unknown_address && *code != ErrorCode::reserved_address)
       return tl::unexpected<std::string>("its answer is not in the agreed form");
     return code.map([&](ErrorCode it) { return alone(deny(it, {})); });
-  }
-
-  static std::string answers(ErrorCode code) { return "it answers " + std::string(name_of(code)); }
-  void fail(const Batch& batch, std::string_view why, std::chrono::seconds retry_after = 1s) const {
-    for (const Loads::Ptr& each : batch) loads_.fail(*each, std::string(why), retry_after);
   }
 
   const Clock& clock_;
