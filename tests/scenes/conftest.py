@@ -2,9 +2,11 @@
 
 GEO_BIN names the folder with the programs (default build/dev/bin); GEO_LONG=1 runs the long forms."""
 
+import pathlib
 import sys
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))  # doubles of what cannot run here
 
 import pytest  # noqa: E402
 

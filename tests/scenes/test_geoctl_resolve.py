@@ -1,17 +1,16 @@
 """geoctl resolve and geodata: files alone, each provider's say, upstreams asked ahead, progress on a terminal."""
 
-import http.server
 import json
 import os
 import pty
 import re
 import select
 import subprocess
-import threading
 import time
 
 import pytest
 
+from ip_api_double import IpApiDouble
 from support import city
 from support.far import Far
 from support.raw_http import eventually
@@ -29,57 +28,6 @@ def file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def old_file(tmp_path_factory):
     return city.put(tmp_path_factory.mktemp("old") / "old.mmdb", build_epoch=int(time.time()) - 91 * DAY)
-
-
-class IpApi:
-    """The batch half of ip-api's protocol; its limits are far away."""
-
-    def __init__(self):
-        self.batches, self.lock = [], threading.Lock()
-        double = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self, value):
-                body = json.dumps(value).encode()
-                self.send_response(200)
-                for name, text in (("Content-Type", "application/json; charset=utf-8"), ("X-Rl", "40"), ("X-Ttl", "60"),
-                                   ("Content-Length", str(len(body)))):
-                    self.send_header(name, text)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def place(self, ip):
-                return {"status": "success", "query": ip, "countryCode": "JP", "region": "13", "regionName": "Tokyo", "city": "Tokyo",
-                        "lat": 35.68, "lon": 139.69}
-
-            def do_POST(self):
-                ips = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with double.lock:
-                    double.batches.append(len(ips))
-                self.answer([self.place(ip) for ip in ips])
-
-            def do_GET(self):
-                with double.lock:
-                    double.batches.append(1)
-                self.answer(self.place(self.path.split("?")[0].rsplit("/")[-1]))
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 # --- files alone ---
@@ -210,14 +158,14 @@ def test_upstream_is_asked_for_many_before_the_first_answers(stage):
 
 def test_misses_gather_into_batches(stage):
     ips = [f"8.{i // 250}.{i % 250}.8" for i in range(600)]
-    with IpApi() as double:
+    with IpApiDouble() as double:
         world = stage.world(resolver={"providers": ["networks", "ip-api"]}, **{"resolver.ip-api": {"url": double.url}})
         output = world.geoctl("--json", "resolve", "-", stdin="\n".join(ips + ips[:10]))
     lines = output.json_lines()
     assert [line["ip"] for line in lines] == ips + ips[:10]
     assert {line.get("provider") for line in lines} == {"ip-api"}, output
     assert [line["cached"] for line in lines] == [False] * 600 + [True] * 10
-    assert sum(double.batches) == 600 and len(double.batches) <= 15, double.batches
+    assert double.addresses == 600 and sum(double.calls.values()) <= 15, double.stats()
 
 
 # --- city databases ---

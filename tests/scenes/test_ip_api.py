@@ -1,16 +1,12 @@
 """geod and geoctl with the ip-api provider, against a double that speaks the service's protocol and counts its calls."""
 
 import json
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from ip_api_double import FAULTS, IpApiDouble  # noqa: E402
-
-from support.raw_http import eventually, message  # noqa: E402
-from support.town import town  # noqa: E402
+from ip_api_double import FAULTS, IpApiDouble
+from support.raw_http import eventually, message
+from support.town import town
 
 MOSCOW_IP, NEW_YORK_IP = "77.88.55.60", "8.8.8.8"
 PLACES = {

@@ -92,25 +92,18 @@ TEST(Client, EndsByItsDeadlineWhateverThePeerDoes) {
 
 // A listening socket whose queue is full answers no SYN: as good as a host that is gone.
 TEST(Client, EndsByItsDeadlineWhereNothingConnects) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(listener, 0), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const test::Loopback listener = test::listen_on_loopback(0);
   std::vector<int> crowd;
   for (int i = 0; i < 4; ++i) {
     crowd.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-    (void)::connect(crowd.back(), reinterpret_cast<sockaddr*>(&address), size);
+    (void)::connect(crowd.back(), reinterpret_cast<const sockaddr*>(&listener.address), sizeof listener.address);
   }
-  const Late it = late("http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  const Late it = late("http://127.0.0.1:" + std::to_string(listener.port()));
   EXPECT_EQ(it.error, "it did not answer in time");
   EXPECT_GE(it.took, 290ms);
   EXPECT_LT(it.took, 2s);
   for (const int each : crowd) ::close(each);
-  ::close(listener);
+  ::close(listener.socket);
 }
 
 TEST(Client, SaysWhatIsWrongAndNoSecret) {

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "loopback.h"
+
 namespace geo::io::http {
 
 struct Seen {
@@ -69,15 +71,9 @@ class FakeServer {
   using Serve = std::function<void(const Peer&, const Seen&)>;
 
   explicit FakeServer(Serve serve) : serve_(std::move(serve)), stop_(::eventfd(0, 0)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    (void)::bind(listener_, reinterpret_cast<sockaddr*>(&address), size);
-    (void)::listen(listener_, 64);
-    (void)::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
+    const test::Loopback loopback = test::listen_on_loopback(64);
+    listener_ = loopback.socket;
+    port_ = loopback.port();
     acceptor_ = std::thread([this] { accept_all(); });
   }
   explicit FakeServer(std::string always)

@@ -51,15 +51,9 @@ class TlsServer {
     context_ = SSL_CTX_new(TLS_server_method());
     SSL_CTX_use_certificate(context_, certificate_.get());
     SSL_CTX_use_PrivateKey(context_, key_.get());
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    (void)::bind(listener_, reinterpret_cast<sockaddr*>(&address), size);
-    (void)::listen(listener_, 16);
-    (void)::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
+    const test::Loopback loopback = test::listen_on_loopback(16);
+    listener_ = loopback.socket;
+    port_ = loopback.port();
     thread_ = std::thread([this] { serve(); });
   }
   ~TlsServer() {
@@ -151,16 +145,9 @@ TEST_F(Https, SpeaksNoPlainHttp) {
 
 // One record of TLS, a byte at a time: no read of it ever ends.
 TEST_F(Https, EndsByItsDeadlineWithinTheHandshake) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(listener, 1), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const test::Loopback listener = test::listen_on_loopback(1);
   std::thread dripping([&] {
-    const int socket = ::accept(listener, nullptr, nullptr);
+    const int socket = ::accept(listener.socket, nullptr, nullptr);
     const int stop = ::eventfd(0, 0);
     ::send(socket, "\x16\x03\x03\x40\x00", 5, MSG_NOSIGNAL);  // a handshake of 16 KiB
     char hello[4096];
@@ -170,11 +157,11 @@ TEST_F(Https, EndsByItsDeadlineWithinTheHandshake) {
     ::close(socket);
   });
   const auto before = std::chrono::steady_clock::now();
-  const auto answer = Client("https://127.0.0.1:" + std::to_string(ntohs(address.sin_port)), 1)
+  const auto answer = Client("https://127.0.0.1:" + std::to_string(listener.port()), 1)
                           .call({.target = "/", .headers = {}, .json = {}}, 300ms);
   const auto took = std::chrono::steady_clock::now() - before;
   dripping.join();
-  ::close(listener);
+  ::close(listener.socket);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error(), "it did not answer in time");
   EXPECT_LT(took, 2s);
