@@ -211,6 +211,8 @@ void Row::fault(const toml::node& value, std::string_view key, std::string messa
   document_.fault(value, full_key(table_, key), std::move(message));
 }
 
+void Row::fault(std::string_view key, std::string message) { fault(*take(key), key, std::move(message)); }
+
 void Row::fault_missing(std::string_view key, std::string message) {
   ok_ = false;
   document_.fault_missing(row_, table_, key, std::move(message));
@@ -242,12 +244,9 @@ std::optional<std::string> Row::text_of(const toml::node& value, std::string_vie
     fault(value, key, fmt::format("expected a string, found {}", kind_of(value)));
     return std::nullopt;
   }
-  std::string why;
-  if (rule.accepts(text->get(), why)) return text->get();
-  std::string message = fmt::format("expected {}", rule.expected);
-  if (!rule.secret) message += fmt::format(", found {}", in_quotes(text->get()));
-  if (!why.empty()) message += fmt::format(" ({})", why);
-  fault(value, key, std::move(message));
+  auto problem = problem_of(text->get(), rule);
+  if (!problem) return text->get();
+  fault(value, key, std::move(*problem));
   return std::nullopt;
 }
 
@@ -279,9 +278,7 @@ std::optional<bool> Row::boolean(std::string_view key, Need need) {
 }
 
 std::optional<std::int64_t> Row::integer(std::string_view key, std::int64_t min, std::int64_t max, Need need) {
-  const std::string expected = max == INT64_MAX ? fmt::format("an integer of {} or more", min)
-                                                : fmt::format("an integer from {} to {}", min, max);
-  const toml::node* value = take(key, need, expected);
+  const toml::node* value = take(key, need, integer_form(min, max));
   if (value == nullptr) return std::nullopt;
   const auto* integer = value->as_integer();
   if (integer == nullptr) {
@@ -289,7 +286,7 @@ std::optional<std::int64_t> Row::integer(std::string_view key, std::int64_t min,
     return std::nullopt;
   }
   if (integer->get() >= min && integer->get() <= max) return integer->get();
-  fault(*value, key, fmt::format("expected {}, found {}", expected, integer->get()));
+  fault(*value, key, fmt::format("expected {}, found {}", integer_form(min, max), integer->get()));
   return std::nullopt;
 }
 
@@ -300,12 +297,12 @@ std::optional<double> Row::number_of(const toml::node& value, std::string_view k
     return std::nullopt;
   }
   if (*number >= min && *number <= max) return number;  // false for NaN
-  fault(value, key, fmt::format("expected a number from {} to {}, found {}", min, max, number_text(value)));
+  fault(value, key, fmt::format("expected {}, found {}", number_form(min, max), number_text(value)));
   return std::nullopt;
 }
 
 std::optional<double> Row::number(std::string_view key, double min, double max, Need need) {
-  const toml::node* value = take(key, need, fmt::format("a number from {} to {}", min, max));
+  const toml::node* value = take(key, need, number_form(min, max));
   return value == nullptr ? std::nullopt : number_of(*value, key, min, max);
 }
 
@@ -342,6 +339,14 @@ std::optional<place::Coordinates> Row::coordinates(std::string_view key) {
   const auto longitude = number_of(*array->get(1), key, -180, 180);
   if (!latitude || !longitude) return std::nullopt;
   return place::Coordinates{*latitude, *longitude};
+}
+
+const toml::table* Row::table_of(std::string_view key, std::string_view expected) {
+  const toml::node* value = take(key);
+  if (value == nullptr) return nullptr;
+  const toml::table* table = value->as_table();
+  if (table == nullptr) fault(*value, key, fmt::format("expected {}, found {}", expected, kind_of(*value)));
+  return table;
 }
 
 }  // namespace geo::io

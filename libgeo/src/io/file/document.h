@@ -70,8 +70,6 @@ class Document {
   std::set<std::pair<const toml::node*, std::string>> told_;  // a value, or a row and the key it lacks
 };
 
-enum class Need { optional, required };
-
 // The keys of one table. Each reader marks its key as known and tells what is wrong with the value; what comes back
 // empty was absent or is told.
 class Row {
@@ -93,8 +91,13 @@ class Row {
   std::optional<double> number(std::string_view key, double min, double max, Need need = Need::optional);
   std::optional<WallTime> time(std::string_view key, Need need = Need::optional);
   std::optional<place::Coordinates> coordinates(std::string_view key);
+  // Has `read` take the keys of a table within the row; true: it is there, and nothing in it is wrong.
+  template <class Read>
+  bool table(std::string_view key, std::string_view expected, Read read);
 
   void fault(const toml::node& value, std::string_view key, std::string message);
+  // At the key's value, which is there.
+  void fault(std::string_view key, std::string message);
   void fault_missing(std::string_view key, std::string message);
   // Keys that nobody took are unknown.
   void finish();
@@ -105,6 +108,7 @@ class Row {
   const toml::node* take(std::string_view key, Need need, std::string_view expected);
   std::optional<std::string> text_of(const toml::node& value, std::string_view key, const TextRule& rule);
   std::optional<double> number_of(const toml::node& value, std::string_view key, double min, double max);
+  const toml::table* table_of(std::string_view key, std::string_view expected);
 
   Document& document_;
   std::string_view table_;
@@ -130,10 +134,15 @@ void Document::rows(std::string_view name, std::vector<T>& out, Read read) {
   }
 }
 
-// Puts what was read in its place; what was not leaves the default there.
-template <class From, class To>
-void assign(std::optional<From> from, To& to) {
-  if (from) to = std::move(*from);
+template <class Read>
+bool Row::table(std::string_view key, std::string_view expected, Read read) {
+  const toml::table* table = table_of(key, expected);
+  if (table == nullptr) return false;
+  const std::string name = std::string(table_) + "." + std::string(key);
+  Row row(document_, name, *table);
+  read(row);
+  row.finish();
+  return row.ok();
 }
 
 }  // namespace geo::io

@@ -73,6 +73,22 @@ std::string shown_key(std::string_view key) {
   return bare ? std::string(key) : in_quotes(key);
 }
 
+std::optional<std::string> problem_of(std::string_view text, const TextRule& rule) {
+  std::string why;
+  if (rule.accepts(text, why)) return std::nullopt;
+  std::string problem = fmt::format("expected {}", rule.expected);
+  if (!rule.secret) problem += fmt::format(", found {}", in_quotes(text));
+  if (!why.empty()) problem += fmt::format(" ({})", why);
+  return problem;
+}
+
+std::string integer_form(std::int64_t min, std::int64_t max) {
+  return max == INT64_MAX ? fmt::format("an integer of {} or more", min)
+                          : fmt::format("an integer from {} to {}", min, max);
+}
+
+std::string number_form(double min, double max) { return fmt::format("a number from {} to {}", min, max); }
+
 namespace rules {
 
 const TextRule& id() {
@@ -83,7 +99,7 @@ const TextRule& id() {
 const TextRule& free_text() {
   static const TextRule rule{
       "at most 256 bytes of text without control characters",
-      [](std::string_view text, std::string&) { return text.size() <= 256 && !has_control(text); }};
+      [](std::string_view text, std::string&) { return text.size() <= 256 && is_plain_text(text); }};
   return rule;
 }
 
@@ -139,6 +155,25 @@ const TextRule& format() {
 
 const TextRule& policy() {
   static const TextRule rule = or_empty(one_of({"affinity", "weighted", "least_loaded", "nearest"}));
+  return rule;
+}
+
+const TextRule& id_or_empty() {
+  static const TextRule rule = or_empty(id());
+  return rule;
+}
+
+const TextRule& country_or_empty() {
+  static const TextRule rule = or_empty(country());
+  return rule;
+}
+
+const TextRule& check_or_empty() {
+  static const TextRule rule = [] {
+    TextRule secret = or_empty(url());
+    secret.secret = true;
+    return secret;
+  }();
   return rule;
 }
 
