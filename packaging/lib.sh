@@ -5,12 +5,13 @@
 
 # To build geod, geoctl and libgeo.
 BUILD_PACKAGES="cmake g++ ninja-build pkg-config
-  libcli11-dev libexpected-dev libfmt-dev libmaxminddb-dev libmicrohttpd-dev libpoco-dev libssl-dev
+  libcli11-dev libexpected-dev libfmt-dev libmaxminddb-dev libmicrohttpd-dev libmongoc-dev libpoco-dev libssl-dev
   libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev"
 # To watch it work.
 DEMO_PACKAGES="ca-certificates curl"
-# To test it. nginx is a video node in front of a file that ffmpeg made.
-TEST_PACKAGES="ccache clang-format curl ffmpeg git libgmock-dev libgtest-dev man-db nginx python3 python3-pytest"
+# To test it. nginx is a video node in front of a file that ffmpeg made; Java runs the MongoDB that tests/support/mongo builds.
+TEST_PACKAGES="ccache clang-format curl default-jdk-headless ffmpeg git libgmock-dev libgtest-dev man-db maven nginx
+  python3 python3-pymongo python3-pytest"
 # To build the benchmarks (-DGEO_BENCH=ON), and the peers that geod is measured beside.
 BENCH_PACKAGES="libbenchmark-dev libnginx-mod-http-geoip2 nginx python3 util-linux wrk"
 

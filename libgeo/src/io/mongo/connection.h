@@ -1,14 +1,8 @@
-// Operations on a MongoDB database: documents as Poco carries them, libmongoc behind it (in connection.cpp alone).
+// Operations on a MongoDB database: documents as Poco carries them, libmongoc behind it (in connection.cpp and uri.cpp alone).
 //
-// Shape: what a document holds here. Integers, doubles, text (UTF-8), booleans, dates, null, binary, ObjectIds, regular
-//        expressions, documents and arrays are Poco's. What Poco cannot carry (decimal128, timestamps, dates past its
-//        range, ..) and what is nested deeper than kMaxDepth is a JavaScriptCode whose code names the type: a known
-//        field of that type is of the wrong type, an unknown one nobody asks for.
 // Errors: values. No text holds the URI's user, password or options.
 // Threads: any number at a time; each operation borrows a client from a pool of `clients`.
 #pragma once
-
-#include <Poco/MongoDB/Document.h>
 
 #include <chrono>
 #include <cstdint>
@@ -19,13 +13,9 @@
 #include <vector>
 
 #include "geo/base/clock.h"
+#include "io/mongo/documents.h"
 
 namespace geo::io::mongo {
-
-using Poco::MongoDB::Document;
-
-inline constexpr std::size_t kMaxBytes = std::size_t{2} << 20;  // of a document; a larger one is unreadable
-inline constexpr int kMaxDepth = 8;                             // the document itself is 1
 
 struct Settings {
   std::string uri;  // as its owner wrote it; with all that libmongoc knows

@@ -1,0 +1,474 @@
+#include "io/mongo/connection.h"
+
+#include <fmt/format.h>
+#include <mongoc/mongoc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "geo/base/guarded.h"
+#include "io/mongo/uri.h"
+
+namespace geo::io::mongo {
+namespace {
+
+using std::chrono::milliseconds;
+using Kind = Failure::Kind;
+
+template <auto destroy>
+struct Destroy {
+  template <class T>
+  void operator()(T* it) const {
+    destroy(it);
+  }
+};
+template <class T, auto destroy>
+using Owned = std::unique_ptr<T, Destroy<destroy>>;
+
+using Uri = Owned<mongoc_uri_t, mongoc_uri_destroy>;
+using Collection = Owned<mongoc_collection_t, mongoc_collection_destroy>;
+using Cursor = Owned<mongoc_cursor_t, mongoc_cursor_destroy>;
+using Bulk = Owned<mongoc_bulk_operation_t, mongoc_bulk_operation_destroy>;
+
+constexpr std::size_t kAtOnce = 1000;  // documents to a command of insert and replace
+
+tl::unexpected<Failure> fail(Kind kind, std::string why) { return tl::unexpected(Failure{kind, std::move(why)}); }
+tl::unexpected<Failure> late() { return fail(Kind::timeout, "its deadline has passed"); }
+bool has_passed(MonotonicTime deadline) { return std::chrono::steady_clock::now() >= deadline; }
+
+// A document on its way to the server.
+class Bytes {
+ public:
+  static Done<Bytes> of(const Document::Ptr& document) {
+    Document empty;
+    auto bytes =
+        write_bson(document.isNull() ? empty : const_cast<Document&>(*document));  // Poco's write changes nothing
+    if (!bytes) return fail(Kind::rejected, std::move(bytes.error()));
+    return Bytes(std::move(*bytes));
+  }
+
+  bson_t view() const {
+    bson_t out;
+    bson_init_static(&out, reinterpret_cast<const std::uint8_t*>(bytes_.data()), bytes_.size());
+    return out;
+  }
+
+ private:
+  explicit Bytes(std::string bytes) : bytes_(std::move(bytes)) {}
+  std::string bytes_;
+};
+
+// Options and replies.
+class Made {
+ public:
+  Made() { bson_init(&it_); }
+  ~Made() { bson_destroy(&it_); }
+  Made(const Made&) = delete;
+  Made& operator=(const Made&) = delete;
+
+  bson_t* get() { return &it_; }
+  Made& add(const char* name, std::int64_t value) {
+    bson_append_int64(&it_, name, -1, value);
+    return *this;
+  }
+  Made& add(const char* name, bool value) {
+    bson_append_bool(&it_, name, -1, value);
+    return *this;
+  }
+  Made& add(const char* name, const bson_t& value) {
+    bson_append_document(&it_, name, -1, &value);
+    return *this;
+  }
+  std::int64_t number(const char* name) const {
+    bson_iter_t at;
+    return bson_iter_init_find(&at, &it_, name) ? bson_iter_as_int64(&at) : 0;
+  }
+
+ private:
+  bson_t it_;
+};
+
+void at_most(mongoc_uri_t* uri, const char* option, milliseconds limit) {
+  const auto ms = static_cast<std::int32_t>(limit.count());
+  const std::int32_t given = mongoc_uri_get_option_as_int32(uri, option, 0);
+  if (given <= 0 || given > ms) mongoc_uri_set_option_as_int32(uri, option, ms);
+}
+
+void replace_all(std::string& text, std::string_view what) {
+  for (std::size_t at = 0; !what.empty() && (at = text.find(what, at)) != text.npos; at += 3)
+    text.replace(at, what.size(), "***");
+}
+
+void init_once() {
+  [[maybe_unused]] static const bool done = [] {
+    mongoc_init();
+    mongoc_log_set_handler([](mongoc_log_level_t, const char*, const char*, void*) {}, nullptr);
+    return true;
+  }();
+}
+
+// By host: libmongoc's own error does not say whether a server refuses or is silent.
+class Heard {
+ public:
+  enum class Last : std::uint8_t { answer, no, silence };
+
+  void set(const mongoc_host_list_t* host, Last last) {
+    by_host_.with([&](auto& by_host) { by_host.insert_or_assign(host->host_and_port, last); });
+  }
+  void forget(const mongoc_host_list_t* host) {
+    by_host_.with([&](auto& by_host) { by_host.erase(host->host_and_port); });
+  }
+  bool is_silent() {
+    return by_host_.with([](const auto& by_host) {
+      return by_host.empty() ||
+             std::any_of(by_host.begin(), by_host.end(), [](const auto& each) { return each.second == Last::silence; });
+    });
+  }
+
+ private:
+  Guarded<std::map<std::string, Last>> by_host_;
+};
+
+}  // namespace
+
+struct Connection::Pool {
+  Settings settings;
+  Uri uri;
+  std::string where;
+  milliseconds longest{};  // of a wait for a server
+  Heard heard;
+  std::atomic<std::uint32_t> busy{0};
+  std::mutex making;
+  Owned<mongoc_client_pool_t, mongoc_client_pool_destroy> clients;  // made with the first operation: srv asks the DNS
+
+  bool is_long(std::chrono::steady_clock::duration took) const {
+    return took >= longest * 9 / 10;  // clocks and polls do not agree to the millisecond
+  }
+  Done<mongoc_client_pool_t*> made();
+  void listen();
+  std::string masked(std::string_view text) const;
+  Failure failure(const bson_error_t& error, MonotonicTime since);
+};
+
+void Connection::Pool::listen() {
+  const Owned<mongoc_apm_callbacks_t, mongoc_apm_callbacks_destroy> calls(mongoc_apm_callbacks_new());
+  mongoc_apm_set_server_heartbeat_succeeded_cb(calls.get(), [](const mongoc_apm_server_heartbeat_succeeded_t* event) {
+    static_cast<Pool*>(mongoc_apm_server_heartbeat_succeeded_get_context(event))
+        ->heard.set(mongoc_apm_server_heartbeat_succeeded_get_host(event), Heard::Last::answer);
+  });
+  mongoc_apm_set_server_heartbeat_failed_cb(calls.get(), [](const mongoc_apm_server_heartbeat_failed_t* event) {
+    auto* const pool = static_cast<Pool*>(mongoc_apm_server_heartbeat_failed_get_context(event));
+    const std::chrono::microseconds took(mongoc_apm_server_heartbeat_failed_get_duration(event));
+    pool->heard.set(mongoc_apm_server_heartbeat_failed_get_host(event),
+                    pool->is_long(took) ? Heard::Last::silence : Heard::Last::no);
+  });
+  mongoc_apm_set_server_closed_cb(calls.get(), [](const mongoc_apm_server_closed_t* event) {
+    static_cast<Pool*>(mongoc_apm_server_closed_get_context(event))
+        ->heard.forget(mongoc_apm_server_closed_get_host(event));
+  });
+  mongoc_client_pool_set_apm_callbacks(clients.get(), calls.get(), this);
+}
+
+Done<mongoc_client_pool_t*> Connection::Pool::made() {
+  const auto since = std::chrono::steady_clock::now();
+  const std::lock_guard lock(making);
+  if (!clients) {
+    bson_error_t error{};
+    clients.reset(mongoc_client_pool_new_with_error(uri.get(), &error));
+    if (!clients) return tl::unexpected(failure(error, since));
+    mongoc_client_pool_set_error_api(clients.get(), MONGOC_ERROR_API_VERSION_2);
+    listen();
+  }
+  return clients.get();
+}
+
+std::string Connection::Pool::masked(std::string_view text) const {
+  // Servers quote the whole command after a brace.
+  std::string out(text.substr(0, std::min<std::size_t>(text.find('{'), 200)));
+  for (const char* secret : {mongoc_uri_get_password(uri.get()), mongoc_uri_get_username(uri.get())}) {
+    if (secret) replace_all(out, secret);
+  }
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < ' ' || static_cast<unsigned char>(c) > '~') c = '?';
+  }
+  while (!out.empty() && (out.back() == ' ' || out.back() == ':')) out.pop_back();
+  return out;
+}
+
+Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since) {
+  const bool was_long = is_long(std::chrono::steady_clock::now() - since);
+  const auto away = [&](bool silent) {
+    return Failure{silent ? Kind::timeout : Kind::unreachable,
+                   fmt::format("{}: {}", silent ? "no answer in time" : "not reachable", masked(error.message))};
+  };
+  switch (error.domain) {
+    case MONGOC_ERROR_SERVER_SELECTION:
+      if (error.code == MONGOC_ERROR_SERVER_SELECTION_BAD_WIRE_VERSION) break;
+      return away(heard.is_silent());
+    case MONGOC_ERROR_STREAM:
+      return away(was_long);
+    case MONGOC_ERROR_POOL:
+      return away(true);
+    case MONGOC_ERROR_PROTOCOL:
+    case MONGOC_ERROR_CURSOR:
+    case MONGOC_ERROR_BSON:
+      return {Kind::unreadable, fmt::format("an answer that cannot be read: {}", masked(error.message))};
+    case MONGOC_ERROR_WRITE_CONCERN:  // done here, but not where else it was wanted in time
+      return {Kind::timeout, masked(error.message)};
+    default:
+      break;
+  }
+  switch (error.code) {
+    case 11000:
+    case 11001:
+    case 12582:
+      return {Kind::duplicate, masked(error.message)};
+    case 50:   // MaxTimeMSExpired
+    case 89:   // NetworkTimeout
+    case 202:  // NetworkInterfaceExceededTimeLimit
+    case 262:  // ExceededTimeLimit
+      return {Kind::timeout, masked(error.message)};
+    case 6:      // HostUnreachable
+    case 7:      // HostNotFound
+    case 91:     // ShutdownInProgress
+    case 189:    // PrimarySteppedDown
+    case 9001:   // SocketException
+    case 10107:  // NotWritablePrimary
+    case 11600:  // InterruptedAtShutdown
+    case 11602:  // InterruptedDueToReplStateChange
+    case 13435:  // NotPrimaryNoSecondaryOk
+    case 13436:  // NotPrimaryOrSecondary
+      return away(false);
+    default:
+      return {Kind::rejected, fmt::format("{} (code {})", masked(error.message), error.code)};
+  }
+}
+
+namespace {
+
+// A client of the pool, for one operation.
+template <class Pool>
+class Borrowed {
+ public:
+  static Done<Borrowed> from(Pool& pool, MonotonicTime deadline) {
+    if (has_passed(deadline)) return late();
+    const auto clients = pool.made();
+    if (!clients) return tl::unexpected(clients.error());
+    mongoc_client_t* const client = mongoc_client_pool_pop(*clients);
+    if (!client) return fail(Kind::timeout, fmt::format("all {} connections are in use", pool.settings.clients));
+    ++pool.busy;
+    return Borrowed(pool, client);
+  }
+  Borrowed(Borrowed&& other) noexcept : pool_(other.pool_), client_(std::exchange(other.client_, nullptr)) {}
+  ~Borrowed() {
+    if (!client_) return;
+    --pool_.busy;
+    mongoc_client_pool_push(pool_.clients.get(), client_);
+  }
+
+  Collection collection(const std::string& name) const {
+    return Collection(mongoc_client_get_collection(client_, pool_.settings.database.c_str(), name.c_str()));
+  }
+
+ private:
+  Borrowed(Pool& pool, mongoc_client_t* client) : pool_(pool), client_(client) {}
+  Pool& pool_;
+  mongoc_client_t* client_;
+};
+
+// Some of `all` to a command; `add` puts one of them into it, and answers what libmongoc says.
+template <class Pool, class T, class Add>
+Done<void> in_bulk(Pool& pool, const std::string& collection, const std::vector<T>& all, MonotonicTime deadline,
+                   const Add& add) {
+  for (std::size_t from = 0; from < all.size(); from += kAtOnce) {
+    const auto client = Borrowed<Pool>::from(pool, deadline);
+    if (!client) return tl::unexpected(client.error());
+    const Collection in = client->collection(collection);
+    const Bulk bulk(mongoc_collection_create_bulk_operation_with_opts(in.get(), nullptr));
+    bson_error_t error{};
+    for (std::size_t i = from; i < std::min(from + kAtOnce, all.size()); ++i) {
+      const Done<bool> added = add(bulk.get(), all[i], &error);
+      if (!added) return tl::unexpected(added.error());
+      if (!*added) return fail(Kind::rejected, pool.masked(error.message));
+    }
+    const auto since = std::chrono::steady_clock::now();
+    if (mongoc_bulk_operation_execute(bulk.get(), nullptr, &error) == 0)
+      return tl::unexpected(pool.failure(error, since));
+  }
+  return {};
+}
+
+milliseconds left(MonotonicTime deadline) {
+  return std::max(milliseconds(1), std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now()));
+}
+
+}  // namespace
+
+Connection::Connection(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
+Connection::~Connection() = default;
+const std::string& Connection::where() const { return pool_->where; }
+std::uint32_t Connection::busy() const { return pool_->busy; }
+
+tl::expected<std::unique_ptr<Connection>, std::string> Connection::open(const Settings& settings) {
+  init_once();
+  auto pool = std::make_unique<Pool>();
+  pool->settings = settings;
+  pool->uri.reset(mongoc_uri_new_with_error(settings.uri.c_str(), nullptr));
+  mongoc_uri_t* const uri = pool->uri.get();
+  if (!uri) return tl::unexpected(fault_of(settings.uri));
+  if (!mongoc_write_concern_is_acknowledged(mongoc_uri_get_write_concern(uri)))
+    return tl::unexpected<std::string>("its option w is wrong: who got the lease is known by the acknowledgement");
+
+  for (const char* wait : {MONGOC_URI_SERVERSELECTIONTIMEOUTMS, MONGOC_URI_CONNECTTIMEOUTMS, MONGOC_URI_SOCKETTIMEOUTMS,
+                           MONGOC_URI_WAITQUEUETIMEOUTMS})
+    at_most(uri, wait, settings.timeout);
+  // A second try would begin when the first has used up the time; find() has its own, for what failed at once.
+  if (!mongoc_uri_has_option(uri, MONGOC_URI_RETRYREADS))
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
+  if (!mongoc_uri_has_option(uri, MONGOC_URI_MAXPOOLSIZE))
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, static_cast<std::int32_t>(settings.clients));
+  pool->settings.clients = static_cast<std::uint32_t>(mongoc_uri_get_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, 0));
+  if (!mongoc_uri_get_appname(uri)) mongoc_uri_set_appname(uri, "geod");
+  pool->longest = milliseconds(std::min(mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, 0),
+                                        mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 0)));
+
+  for (const auto* host = mongoc_uri_get_hosts(uri); host; host = host->next)
+    pool->where += (pool->where.empty() ? "" : ",") + std::string(host->host_and_port);
+  if (const char* service = mongoc_uri_get_srv_hostname(uri)) pool->where = service;
+  pool->where += "/" + settings.database;
+  return std::unique_ptr<Connection>(new Connection(std::move(pool)));
+}
+
+Done<void> Connection::find(const Query& query, MonotonicTime deadline, const std::function<void(Found)>& each) {
+  const auto filter = Bytes::of(query.filter);
+  const auto sort = Bytes::of(query.sort);
+  if (!filter) return tl::unexpected(filter.error());
+  if (!sort) return tl::unexpected(sort.error());
+  Made fields;
+  for (const std::string& field : query.fields) fields.add(field.c_str(), std::int64_t{1});
+
+  bool came = false;  // then it is too late to start again
+  const auto once = [&]() -> Done<void> {
+    auto client = Borrowed<Pool>::from(*pool_, deadline);
+    if (!client) return tl::unexpected(client.error());
+    const Collection collection = client->collection(query.collection);
+    Made options;
+    options.add("batchSize", std::int64_t{query.batch}).add("maxTimeMS", std::int64_t{left(deadline).count()});
+    if (query.limit > 0) options.add("limit", query.limit);
+    if (!query.sort.isNull()) options.add("sort", sort->view());
+    if (!query.fields.empty()) options.add("projection", *fields.get());
+    const bson_t matching = filter->view();
+    const Cursor cursor(mongoc_collection_find_with_opts(collection.get(), &matching, options.get(), nullptr));
+    for (;;) {
+      const auto since = std::chrono::steady_clock::now();
+      if (since >= deadline) return late();
+      const bson_t* document = nullptr;
+      if (!mongoc_cursor_next(cursor.get(), &document)) {
+        bson_error_t error{};
+        if (!mongoc_cursor_error(cursor.get(), &error)) return {};
+        return tl::unexpected(pool_->failure(error, since));
+      }
+      came = true;
+      auto read = read_bson({reinterpret_cast<const char*>(bson_get_data(document)), document->len});
+      if (read)
+        each(std::move(*read));
+      else
+        each(tl::unexpected(Unreadable{query.collection, std::move(read.error().id), std::move(read.error().why)}));
+    }
+  };
+  // A server that was started anew closes the connections that the pool still holds.
+  if (auto done = once(); done || came || done.error().kind != Kind::unreachable || has_passed(deadline)) return done;
+  return once();
+}
+
+Done<void> Connection::insert(const std::string& collection, const std::vector<Document::Ptr>& documents,
+                              MonotonicTime deadline) {
+  return in_bulk(*pool_, collection, documents, deadline,
+                 [](mongoc_bulk_operation_t* bulk, const Document::Ptr& document, bson_error_t* error) -> Done<bool> {
+                   const auto what = Bytes::of(document);
+                   if (!what) return tl::unexpected(what.error());
+                   const bson_t added = what->view();
+                   return mongoc_bulk_operation_insert_with_opts(bulk, &added, nullptr, error);
+                 });
+}
+
+Done<void> Connection::replace(const std::string& collection, const std::vector<Replacement>& replacements,
+                               MonotonicTime deadline) {
+  Made upsert;
+  upsert.add("upsert", true);
+  return in_bulk(*pool_, collection, replacements, deadline,
+                 [&](mongoc_bulk_operation_t* bulk, const Replacement& each, bson_error_t* error) -> Done<bool> {
+                   const auto which = Bytes::of(each.filter);
+                   const auto what = Bytes::of(each.document);
+                   if (!which) return tl::unexpected(which.error());
+                   if (!what) return tl::unexpected(what.error());
+                   const bson_t matching = which->view();
+                   const bson_t by = what->view();
+                   return mongoc_bulk_operation_replace_one_with_opts(bulk, &matching, &by, upsert.get(), error);
+                 });
+}
+
+Done<std::uint64_t> Connection::remove(const std::string& collection, const Document::Ptr& filter,
+                                       MonotonicTime deadline) {
+  const auto which = Bytes::of(filter);
+  if (!which) return tl::unexpected(which.error());
+  const auto client = Borrowed<Pool>::from(*pool_, deadline);
+  if (!client) return tl::unexpected(client.error());
+  const auto since = std::chrono::steady_clock::now();
+  const bson_t matching = which->view();
+  bson_error_t error{};
+  Made reply;
+  if (!mongoc_collection_delete_many(client->collection(collection).get(), &matching, nullptr, reply.get(), &error))
+    return tl::unexpected(pool_->failure(error, since));
+  return static_cast<std::uint64_t>(reply.number("deletedCount"));
+}
+
+Done<Effect> Connection::update(const std::string& collection, const Document::Ptr& filter, const Document::Ptr& change,
+                                bool upsert, MonotonicTime deadline) {
+  const auto which = Bytes::of(filter);
+  const auto what = Bytes::of(change);
+  if (!which) return tl::unexpected(which.error());
+  if (!what) return tl::unexpected(what.error());
+  const auto client = Borrowed<Pool>::from(*pool_, deadline);
+  if (!client) return tl::unexpected(client.error());
+  const auto since = std::chrono::steady_clock::now();
+  const bson_t matching = which->view();
+  const bson_t changes = what->view();
+  Made options;
+  options.add("upsert", upsert);
+  bson_error_t error{};
+  Made reply;
+  if (!mongoc_collection_update_one(client->collection(collection).get(), &matching, &changes, options.get(),
+                                    reply.get(), &error)) {
+    Failure failure = pool_->failure(error, since);
+    if (failure.kind == Kind::duplicate) return Effect::duplicate;
+    return tl::unexpected(std::move(failure));
+  }
+  if (reply.number("matchedCount") > 0) return Effect::matched;
+  return reply.number("upsertedCount") > 0 ? Effect::upserted : Effect::none;
+}
+
+Done<void> Connection::create_index(const std::string& collection, const std::string& name, const Document::Ptr& keys,
+                                    bool unique, MonotonicTime deadline) {
+  const auto by = Bytes::of(keys);
+  if (!by) return tl::unexpected(by.error());
+  const auto client = Borrowed<Pool>::from(*pool_, deadline);
+  if (!client) return tl::unexpected(client.error());
+  const bson_t key = by->view();
+  Made command;
+  BCON_APPEND(command.get(), "createIndexes", BCON_UTF8(collection.c_str()), "indexes", "[", "{", "key",
+              BCON_DOCUMENT(&key), "name", BCON_UTF8(name.c_str()), "unique", BCON_BOOL(unique), "}", "]");
+  const auto since = std::chrono::steady_clock::now();
+  bson_error_t error{};
+  if (!mongoc_collection_write_command_with_opts(client->collection(collection).get(), command.get(), nullptr, nullptr,
+                                                 &error))
+    return tl::unexpected(pool_->failure(error, since));
+  return {};
+}
+
+}  // namespace geo::io::mongo
