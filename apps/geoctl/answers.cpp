@@ -9,9 +9,9 @@
 namespace geoctl {
 namespace {
 
+using geo::From;
 using geo::Result;
 using geo::place::Location;
-using geo::resolve::From;
 using geo::resolve::Located;
 
 // RFC 4180: quoted where it holds a comma, a quote or a line end.

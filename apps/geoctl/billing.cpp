@@ -28,13 +28,15 @@ int run_check(Session& session, const Arguments& arguments) {
 
   const Opened opened = open_world(session, {});
   if (opened.world == nullptr) return opened.exit_status;
+  const geo::redirect::Snapshot& snapshot = opened.world->snapshot;
   geo::billing::Query query;
   query.owner_type = "user";
   query.owner_id = arguments.user;
   query.server = asked.request.server;
   query.camera = asked.request.camera;
   query.format = name_of(asked.request.format);
-  const auto bill = geo::billing::bill(*opened.world->snapshot.billing, query, now(), patience(*opened.world));
+  const auto bill = geo::billing::bill({snapshot.billing.get(), snapshot.leases.get(), snapshot.on_unknown}, query,
+                                       moment(*opened.world, now()));
   if (!bill) return output.refuse(geo::Denial{geo::ErrorCode::deadline_exceeded, "no answer in time"});
   if (!*bill) return output.refuse(bill->error());
 

@@ -104,4 +104,8 @@ geo::Wait patience(const geo::compose::World& world) {
                           std::chrono::milliseconds(world.config.deadline.request_ms));
 }
 
+geo::Moment moment(const geo::compose::World& world, geo::WallTime wall) {
+  return {wall, geo::io::SystemClock().monotonic(), patience(world)};
+}
+
 }  // namespace geoctl

@@ -33,5 +33,7 @@ Opened open_world(Session& session, const Wanted& wanted);
 geo::WallTime now();
 // As long as a request may take.
 geo::Wait patience(const geo::compose::World& world);
+// Asked at `wall`, by a clock that may have been set by hand, and now.
+geo::Moment moment(const geo::compose::World& world, geo::WallTime wall);
 
 }  // namespace geoctl

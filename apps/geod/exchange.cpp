@@ -68,11 +68,11 @@ void Answer::header(const char* name, std::string_view value) {
   fields_[used_++].value.assign(value);
 }
 
-void Entry::located(std::string_view by, geo::resolve::From from) {
-  using geo::resolve::From;
+void Entry::located(std::string_view by, geo::From from) {
+  using geo::From;
   provider = by;
-  located_by = from == From::provider ? by : from == From::cache ? "cache" : "stale";
-  place_cached = from != From::provider;
+  located_by = from == From::upstream ? by : from == From::cache ? "cache" : "stale";
+  place_cached = from != From::upstream;
 }
 
 void Exchange::clear() {

@@ -111,7 +111,7 @@ struct Entry {
   bool degraded = false;
   bool place_cached = false;
 
-  void located(std::string_view by, geo::resolve::From from);
+  void located(std::string_view by, geo::From from);
 };
 
 // Reused from request to request.

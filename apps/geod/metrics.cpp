@@ -40,16 +40,16 @@ class Families {
 };
 
 void add_providers(Families& families, const World& world, geo::MonotonicTime now) {
-  std::vector<geo::resolve::ProviderStatus> all;
+  std::vector<geo::UpstreamStatus> all;
   for (const auto& provider : world.snapshot.resolver->providers()) all.push_back(provider->status(now));
   families.open("geod_provider_requests_total", "Addresses asked of a provider, by what became of it",
                 MetricType::Counter);
-  for (const geo::resolve::ProviderStatus& status : all)
+  for (const geo::UpstreamStatus& status : all)
     for (std::size_t i = 0; i < status.calls.size(); ++i)
       families.value(static_cast<double>(status.calls[i]),
-                     {{"provider", std::string(status.name)}, {"result", std::string(geo::resolve::kOutcomeNames[i])}});
+                     {{"provider", std::string(status.name)}, {"result", std::string(geo::kOutcomeNames[i])}});
   families.open("geod_provider_state", "1 for the state that a provider's circuit breaker is in", MetricType::Gauge);
-  for (const geo::resolve::ProviderStatus& status : all)
+  for (const geo::UpstreamStatus& status : all)
     for (const auto state : {geo::Breaker::State::closed, geo::Breaker::State::open, geo::Breaker::State::half_open})
       families.value(status.state == state ? 1 : 0,
                      {{"provider", std::string(status.name)}, {"state", std::string(name_of(state))}});

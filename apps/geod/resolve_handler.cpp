@@ -11,7 +11,7 @@ namespace geod {
 namespace {
 
 using geo::ErrorCode;
-using geo::resolve::From;
+using geo::From;
 using geo::resolve::Located;
 using Asked = Exchange::Asked;
 using World = geo::compose::World;

@@ -114,7 +114,7 @@ void Server::tell_dropped() {
 
 void Server::tell_providers() {
   for (const auto& provider : worlds_.latest()->snapshot.resolver->providers()) {
-    const geo::resolve::ProviderStatus status = provider->status(clock_.monotonic());
+    const geo::UpstreamStatus status = provider->status(clock_.monotonic());
     const auto known = provider_states_.try_emplace(std::string(status.name), geo::Breaker::State::closed).first;
     if (known->second == status.state) continue;
     const bool good = status.state == geo::Breaker::State::closed;

@@ -72,9 +72,9 @@ void append_caches(Json& json, const World& world) {
 void append_resolver(Json& json, const World& world, const Moment& moment) {
   json.key("resolver").open('{').key("providers").open('[');
   for (const auto& provider : world.snapshot.resolver->providers()) {
-    const geo::resolve::ProviderStatus status = provider->status(moment.monotonic);
+    const geo::UpstreamStatus status = provider->status(moment.monotonic);
     const auto calls = std::accumulate(status.calls.begin(), status.calls.end(), std::uint64_t{0}) -
-                       status.calls[static_cast<std::size_t>(geo::resolve::Outcome::refused)];
+                       status.calls[static_cast<std::size_t>(geo::Outcome::refused)];
     json.open('{').field("name", status.name).field("state", name_of(status.state));
     json.field_or_null("last_error", status.last_error).field("calls", static_cast<std::int64_t>(calls)).close('}');
   }

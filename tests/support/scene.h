@@ -56,7 +56,8 @@ inline sign::Key key(std::string id, std::uint8_t first = 0) {
   return {std::move(id), HmacKey(secret)};
 }
 
-// Every store in memory. `blocking`: whoever may not wait gets nothing. `down`: every answer is upstream_unavailable.
+// Every store in memory. `blocking`: whoever may not wait gets nothing. `down`: every answer is upstream_unavailable,
+// `away`: because nobody can be reached.
 struct MemoryStore final : auth::Store, billing::Store, devices::Store {
   std::vector<auth::Token> tokens;
   std::vector<auth::Grant> grants;
@@ -65,55 +66,55 @@ struct MemoryStore final : auth::Store, billing::Store, devices::Store {
   std::vector<billing::Usage> usages;
   std::vector<devices::Server> servers;
   std::vector<devices::Camera> cameras;
-  bool blocking = false, down = false;
+  bool blocking = false, down = false, away = false;
+  From from = From::upstream;
   mutable int asked = 0;
 
   template <class T, class Match>
-  Polled<std::shared_ptr<const T>> find(const std::vector<T>& rows, Wait wait, Match match) const {
+  Polled<Held<T>> find(const std::vector<T>& rows, const Moment& at, Match match) const {
     ++asked;
-    if (blocking && !wait.allowed()) return std::nullopt;
+    if (blocking && !at.wait.allowed()) return std::nullopt;
     if (down) return deny(ErrorCode::upstream_unavailable, "the store cannot be reached");
     for (const T& row : rows)
-      if (match(row)) return std::make_shared<const T>(row);
-    return std::shared_ptr<const T>();
+      if (match(row)) return Held<T>{std::make_shared<const T>(row), from};
+    return Held<T>{nullptr, from};
   }
-  Polled<std::shared_ptr<const auth::Token>> token(const Digest& sha256, Wait wait) const override {
-    return find(tokens, wait, [&](const auth::Token& row) { return row.sha256 == sha256; });
+  Polled<Held<auth::Token>> token(const Digest& sha256, const Moment& at) const override {
+    return find(tokens, at, [&](const auth::Token& row) { return row.sha256 == sha256; });
   }
-  Polled<bool> granted(const auth::Owner& owner, const auth::Query& query, Wait wait) const override {
-    auto found = find(grants, wait, [&](const auth::Grant& row) {
-      const bool has = std::find(row.rights.begin(), row.rights.end(), query.rights) != row.rights.end();
-      return has && row.owner == owner &&
-             ((row.object_type == query.object_type && row.server == query.server &&
-               row.object_id == query.object_id) ||
-              (row.object_type == "server" && row.object_id == query.server));
+  Polled<Held<auth::Rights>> rights(const auth::Owner& owner, std::string_view object_type, std::string_view server,
+                                    std::string_view object_id, const Moment& at) const override {
+    const auto found = find(grants, at, [&](const auth::Grant& row) {
+      return row.owner == owner && row.object_type == object_type && row.object_id == object_id &&
+             (object_type == "server" || row.server == server);
     });
     if (!found) return std::nullopt;
     if (!*found) return tl::unexpected(found->error());
-    return **found != nullptr;
+    return Held<auth::Rights>{**found ? std::make_shared<const auth::Rights>((*found)->row->rights) : nullptr, from};
   }
-  Polled<std::shared_ptr<const auth::Owner>> owner_of(std::string_view server, Wait wait) const override {
-    auto found = find(servers, wait, [&](const devices::Server& row) { return row.id == server; });
+  Polled<Held<auth::Owner>> owner_of(std::string_view server, const Moment& at) const override {
+    const auto found = this->server(server, at);
     if (!found) return std::nullopt;
     if (!*found) return tl::unexpected(found->error());
-    if (!**found) return std::shared_ptr<const auth::Owner>();
-    return std::make_shared<const auth::Owner>(auth::Owner{(**found)->owner_type, (**found)->owner_id});
+    if (!**found) return Held<auth::Owner>{nullptr, from};
+    return Held<auth::Owner>{
+        std::make_shared<const auth::Owner>(auth::Owner{(**found)->owner_type, (**found)->owner_id}), from};
   }
-  Polled<std::shared_ptr<const billing::User>> user(std::string_view id, Wait wait) const override {
-    return find(users, wait, [&](const billing::User& row) { return row.id == id; });
+  Polled<Held<billing::User>> user(std::string_view id, const Moment& at) const override {
+    return find(users, at, [&](const billing::User& row) { return row.id == id; });
   }
-  Polled<std::shared_ptr<const billing::Tariff>> tariff(std::string_view id, Wait wait) const override {
-    return find(tariffs, wait, [&](const billing::Tariff& row) { return row.id == id; });
+  Polled<Held<billing::Tariff>> tariff(std::string_view id, const Moment& at) const override {
+    return find(tariffs, at, [&](const billing::Tariff& row) { return row.id == id; });
   }
-  Polled<std::shared_ptr<const billing::Usage>> usage(std::string_view user, Wait wait) const override {
-    return find(usages, wait, [&](const billing::Usage& row) { return row.user == user; });
+  Polled<Held<billing::Usage>> usage(std::string_view user, const Moment& at) const override {
+    return find(usages, at, [&](const billing::Usage& row) { return row.user == user; });
   }
-  Polled<std::shared_ptr<const devices::Server>> server(std::string_view id, Wait wait) const override {
-    return find(servers, wait, [&](const devices::Server& row) { return row.id == id; });
+  bool is_away() const override { return away; }
+  Polled<Held<devices::Server>> server(std::string_view id, const Moment& at) const override {
+    return find(servers, at, [&](const devices::Server& row) { return row.id == id; });
   }
-  Polled<std::shared_ptr<const devices::Camera>> camera(std::string_view server, std::string_view id,
-                                                        Wait wait) const override {
-    return find(cameras, wait, [&](const devices::Camera& row) { return row.server == server && row.id == id; });
+  Polled<Held<devices::Camera>> camera(std::string_view server, std::string_view id, const Moment& at) const override {
+    return find(cameras, at, [&](const devices::Camera& row) { return row.server == server && row.id == id; });
   }
 };
 

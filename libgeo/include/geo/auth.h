@@ -10,6 +10,7 @@
 
 #include "geo/base/clock.h"
 #include "geo/base/export.h"
+#include "geo/base/held.h"
 #include "geo/base/hmac.h"
 #include "geo/base/result.h"
 
@@ -45,36 +46,43 @@ struct Query {
   std::string_view server;
 };
 
-// A positive decision. Owns: `token` may point into a snapshot that the caller holds.
+// A positive decision.
 struct Right {
-  std::shared_ptr<const Token> token;
-  bool cached = false;
+  Held<Token> token;  // never null; from: the oldest of what it was decided by
   const Owner& owner() const { return token->owner; }
 };
 
 // The step. Errors: token_unknown, token_expired, forbidden, upstream_unavailable; nothing where it would have to wait.
+// Threads: any number at once.
 class Authorizer {
  public:
   virtual ~Authorizer() = default;
-  virtual Polled<Right> authorize(const Query& query, WallTime now, Wait wait) const = 0;
+  virtual Polled<Right> authorize(const Query& query, const Moment& at) const = 0;
+  // Who answers: "store", or "auth" for an auth-server. Static text.
+  virtual std::string_view name() const = 0;
 };
+
+// The rights that one owner has to one object, by all rows that say so.
+using Rights = std::vector<std::string>;
 
 // What the rules below ask of a store. Null: there is no such row. Upstream trouble is a Denial.
 class Store {
  public:
   virtual ~Store() = default;
-  virtual Polled<std::shared_ptr<const Token>> token(const Digest& sha256, Wait wait) const = 0;
-  // Does a grant give `owner` the right to the object, or to its whole server?
-  virtual Polled<bool> granted(const Owner& owner, const Query& query, Wait wait) const = 0;
+  virtual Polled<Held<Token>> token(const Digest& sha256, const Moment& at) const = 0;
+  // To a camera of `server`, or (object_type "server", object_id its id) to all of them.
+  virtual Polled<Held<Rights>> rights(const Owner& owner, std::string_view object_type, std::string_view server,
+                                      std::string_view object_id, const Moment& at) const = 0;
   // The owner of a server; null: unknown server.
-  virtual Polled<std::shared_ptr<const Owner>> owner_of(std::string_view server, Wait wait) const = 0;
+  virtual Polled<Held<Owner>> owner_of(std::string_view server, const Moment& at) const = 0;
 };
 
 // A server's owner may view its cameras without a grant; everyone else needs one.
 class GEO_EXPORT Rules final : public Authorizer {
  public:
   explicit Rules(std::shared_ptr<const Store> store) : store_(std::move(store)) {}
-  Polled<Right> authorize(const Query& query, WallTime now, Wait wait) const override;
+  Polled<Right> authorize(const Query& query, const Moment& at) const override;
+  std::string_view name() const override { return "store"; }
 
  private:
   std::shared_ptr<const Store> store_;

@@ -8,6 +8,7 @@
 
 #include "geo/base/clock.h"
 #include "geo/base/export.h"
+#include "geo/base/held.h"
 #include "geo/base/result.h"
 
 namespace geo::devices {
@@ -31,9 +32,8 @@ struct Camera {
 class Store {
  public:
   virtual ~Store() = default;
-  virtual Polled<std::shared_ptr<const Server>> server(std::string_view id, Wait wait) const = 0;
-  virtual Polled<std::shared_ptr<const Camera>> camera(std::string_view server, std::string_view id,
-                                                       Wait wait) const = 0;
+  virtual Polled<Held<Server>> server(std::string_view id, const Moment& at) const = 0;
+  virtual Polled<Held<Camera>> camera(std::string_view server, std::string_view id, const Moment& at) const = 0;
 };
 
 struct Query {
@@ -43,11 +43,11 @@ struct Query {
 };
 
 struct Device {
-  std::shared_ptr<const Server> server;
-  std::shared_ptr<const Camera> camera;
+  Held<Server> server;
+  Held<Camera> camera;
 };
 
 // Errors: not_found, offline, format_unavailable, upstream_unavailable; nothing where it would have to wait.
-GEO_EXPORT Polled<Device> inspect(const Store& store, const Query& query, Wait wait);
+GEO_EXPORT Polled<Device> inspect(const Store& store, const Query& query, const Moment& at);
 
 }  // namespace geo::devices

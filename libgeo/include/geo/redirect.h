@@ -53,6 +53,7 @@ struct Request {
   WallTime now;
   MonotonicTime arrived{};               // what waits and caches are counted from
   std::optional<place::Location> place;  // a place instead of an address (geoctl --place): locate is skipped
+  bool takes_lease = false;              // a client that will watch: GET, neither HEAD nor geoctl
 
   std::span<const std::string_view> exclude() const { return {exclude_ids.data(), excluded}; }
 
@@ -127,16 +128,18 @@ struct Decision {
   // How it came about; what is known even when refused.
   std::string_view located_by;  // "networks", "maxmind", .. "default"
   bool degraded = false;        // no place was found: the partner's default group
-  resolve::From located_from = resolve::From::provider;
+  From located_from = From::upstream;
   balance::Choice choice;  // choice.node is kNone where nobody was chosen
   std::array<balance::Choice, 2> alternates;
   std::size_t alternates_found = 0;
   place::Grouped grouped;
   place::Index partner = place::kNone;
   std::string owner;  // "user/u1"
+  std::optional<billing::Lease> lease;
 
   bool ok() const { return !denial; }
   void clear();
+  void forget_urls();
 };
 
 // How far to go: geoctl select and checks without a token stop after select.
@@ -159,6 +162,8 @@ struct Snapshot {
   std::shared_ptr<const resolve::Resolver> resolver;
   std::shared_ptr<const auth::Authorizer> authorizer;
   std::shared_ptr<const billing::Store> billing;
+  std::shared_ptr<const billing::Leases> leases;  // null: none are counted
+  billing::OnUnknown on_unknown = billing::OnUnknown::known_only;
   std::shared_ptr<const devices::Store> devices;
   std::shared_ptr<const sign::Keyring> keys;
   Options options;

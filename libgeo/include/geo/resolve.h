@@ -4,43 +4,37 @@
 //   ip-api, remote        upstreams: asked through the cache of places, one call per address however many wait
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "geo/base/breaker.h"
 #include "geo/base/cache.h"
 #include "geo/base/clock.h"
-#include "geo/base/counter.h"
 #include "geo/base/export.h"
+#include "geo/base/held.h"
 #include "geo/base/ip.h"
 #include "geo/base/result.h"
+#include "geo/base/upstream.h"
 #include "geo/place.h"
 
 namespace geo::resolve {
-
-// Where an answer comes from: the provider itself, or the cache - within its life, or past it while it is refreshed.
-enum class From : std::uint8_t { provider, cache, stale };
 
 // Owns: `location` may point into a snapshot that the caller holds (a network row, a place of an index) or own its
 // value.
 struct Located {
   std::shared_ptr<const place::Location> location;
   std::string_view provider;  // static text: "networks", "maxmind", ..
-  From from = From::provider;
+  From from = From::upstream;
   // How long it may be kept, 0 once stale; nothing: it is in memory here and has no end of its own.
   std::optional<std::chrono::seconds> left{};
   // Of the location in Query::topology where that was worked out ahead; null: it was not.
   const place::Grouped* grouped = nullptr;
 
-  bool cached() const { return from != From::provider; }
+  bool cached() const { return from != From::upstream; }
 };
 
 struct Query {
@@ -51,32 +45,6 @@ struct Query {
   unsigned hops = 0;    // geo-resolvers that passed it on before this one
 };
 
-// What became of a provider's answers, for /status.json and metrics.
-enum class Outcome : std::uint8_t { found, unknown, failed, refused };  // refused: no call was made
-inline constexpr std::array<std::string_view, 4> kOutcomeNames{"found", "unknown", "failed", "refused"};
-
-// Threads: any.
-class Tally {
- public:
-  using Sums = std::array<std::uint64_t, kOutcomeNames.size()>;
-  void add(Outcome outcome) { counters_[static_cast<std::size_t>(outcome)].add(); }
-  Sums sums() const {
-    Sums sums{};
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = counters_[i].sum();
-    return sums;
-  }
-
- private:
-  std::array<Counter, kOutcomeNames.size()> counters_;
-};
-
-struct ProviderStatus {
-  std::string_view name;
-  Breaker::State state = Breaker::State::closed;
-  std::string last_error;  // without secrets; empty: none since the start
-  Tally::Sums calls{};
-};
-
 // Errors: unknown_address, reserved_address, upstream_unavailable; nothing (see Polled) where it would have to wait:
 // then it has begun to ask, so that a second call with a deadline finds the answer or the rest of the wait.
 // Threads: any number at once.
@@ -85,7 +53,7 @@ class Provider {
   virtual ~Provider() = default;
   virtual std::string_view name() const = 0;
   virtual Polled<Located> locate(const Query& query) const = 0;
-  virtual ProviderStatus status(MonotonicTime now) const = 0;
+  virtual UpstreamStatus status(MonotonicTime now) const = 0;
   // Asked over the network: takes time, and may fail.
   virtual bool is_upstream() const { return false; }
 };
@@ -96,7 +64,7 @@ class GEO_EXPORT Networks final : public Provider {
   static constexpr std::string_view kName = "networks";
   std::string_view name() const override { return kName; }
   Polled<Located> locate(const Query& query) const override;
-  ProviderStatus status(MonotonicTime now) const override;
+  UpstreamStatus status(MonotonicTime now) const override;
 
  private:
   mutable Tally tally_;
@@ -127,7 +95,7 @@ class Upstream {
   // upstream_unavailable where the breaker is open, too much is waiting already, or the budget of calls is used up for
   // longer than that.
   virtual void ask(PlaceCache::Load load, std::chrono::milliseconds budget) const = 0;
-  virtual ProviderStatus status(MonotonicTime now) const = 0;
+  virtual UpstreamStatus status(MonotonicTime now) const = 0;
 };
 
 // An upstream behind the cache.
@@ -138,7 +106,7 @@ class GEO_EXPORT Cached final : public Provider {
          std::chrono::milliseconds budget);
   std::string_view name() const override { return upstream_->name(); }
   Polled<Located> locate(const Query& query) const override;
-  ProviderStatus status(MonotonicTime now) const override { return upstream_->status(now); }
+  UpstreamStatus status(MonotonicTime now) const override { return upstream_->status(now); }
   bool is_upstream() const override { return true; }
 
  private:

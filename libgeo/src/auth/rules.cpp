@@ -9,24 +9,33 @@ bool is_well_formed(std::string_view token) {
          std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-Polled<Right> Rules::authorize(const Query& query, WallTime now, Wait wait) const {
-  auto token = store_->token(sha256(query.token), wait);
+Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
+  auto token = store_->token(sha256(query.token), at);
   if (!token) return std::nullopt;
   if (!*token) return tl::unexpected(std::move(token->error()));
-  const std::shared_ptr<const Token>& held = **token;
+  Held<Token>& held = **token;
   if (!held) return deny(ErrorCode::token_unknown, "the token is not known");
-  if (held->expires_at && now >= *held->expires_at) return deny(ErrorCode::token_expired, "the token has expired");
+  if (held->expires_at && at.now >= *held->expires_at) return deny(ErrorCode::token_expired, "the token has expired");
 
   if (query.rights == "view") {
-    auto owner = store_->owner_of(query.server, wait);
+    auto owner = store_->owner_of(query.server, at);
     if (!owner) return std::nullopt;
     if (!*owner) return tl::unexpected(std::move(owner->error()));
-    if (**owner && ***owner == held->owner) return Right{held};
+    if (**owner && ***owner == held->owner) return Right{{std::move(held.row), std::max(held.from, (*owner)->from)}};
   }
-  auto granted = store_->granted(held->owner, query, wait);
-  if (!granted) return std::nullopt;
-  if (!*granted) return tl::unexpected(std::move(granted->error()));
-  if (**granted) return Right{held};
+  struct Object {
+    std::string_view type, id;
+  };
+  // Both side by side, where waiting is allowed.
+  if (at.wait.allowed())
+    (void)store_->rights(held->owner, "server", query.server, query.server, {at.now, at.monotonic, Wait::never()});
+  for (const Object& object : {Object{query.object_type, query.object_id}, Object{"server", query.server}}) {
+    auto rights = store_->rights(held->owner, object.type, query.server, object.id, at);
+    if (!rights) return std::nullopt;
+    if (!*rights) return tl::unexpected(std::move(rights->error()));
+    if (**rights && std::find((*rights)->row->begin(), (*rights)->row->end(), query.rights) != (*rights)->row->end())
+      return Right{{std::move(held.row), std::max(held.from, (*rights)->from)}};
+  }
   return deny(ErrorCode::forbidden, "the token does not give this right to this camera");
 }
 

@@ -20,12 +20,15 @@ class Journey {
         on_(snapshot),
         states_(states),
         wait_(wait),
+        at_{request.now, request.arrived, wait},
+        books_{snapshot.billing.get(), snapshot.leases.get(), snapshot.on_unknown},
         clock_(clock),
         decision_(decision),
         trace_(trace) {}
 
   // locate, group, select, authorize, bill, inspect, sign - in this order.
   Outcome walk() {
+    if (wait_.allowed()) start_look_ups();
     if (Outcome o = step(Step::locate, [&](TraceStep* t) { return locate(t); }); o != Outcome::go_on) return o;
     if (Outcome o = step(Step::group, [&](TraceStep* t) { return group(t); }); o != Outcome::go_on) return o;
     // A client that has no right learns nothing about nodes: that nobody can serve is told after authorize and bill.
@@ -41,10 +44,24 @@ class Journey {
     }
     if (Outcome o = step(Step::inspect, [&](TraceStep* t) { return inspect(t); }); o != Outcome::go_on) return o;
     if (on_.options.upto == Upto::inspect) return Outcome::go_on;
-    return step(Step::sign, [&](TraceStep* t) { return sign(t); });
+    // Not worth a signature where it would have to wait.
+    if (!wait_.allowed() && billing::takes_lease(books_, billed(), bill_)) return Outcome::would_block;
+    const Outcome made = step(Step::sign, [&](TraceStep* t) { return sign(t); });
+    return made == Outcome::go_on ? lease() : made;
   }
 
  private:
+  // What does not depend on each other is asked for side by side; the steps then find it under way.
+  void start_look_ups() const {
+    const Moment now{request_.now, request_.arrived, Wait::never()};
+    if (!request_.place)
+      (void)on_.resolver->locate({request_.client_ip, on_.topology.get(), Wait::never(), request_.arrived});
+    if (on_.options.upto == Upto::select) return;
+    (void)on_.authorizer->authorize(asked(), now);
+    (void)on_.devices->server(request_.server, now);
+    (void)on_.devices->camera(request_.server, request_.camera, now);
+  }
+
   // Runs one step; with a trace it is timed and what it found is written down.
   template <class Run>
   Outcome step(Step which, Run&& run) {
@@ -85,9 +102,7 @@ class Journey {
     }
     if (found != nullptr) location_ = found;
     if (t != nullptr) {
-      t->source = decision_.located_by;
-      t->cached = decision_.located_from != resolve::From::provider;
-      t->stale = decision_.located_from == resolve::From::stale;
+      came(*t, decision_.located_by, decision_.located_from);
       if (found != nullptr) t->found = *found;
     }
     return Outcome::go_on;
@@ -124,31 +139,27 @@ class Journey {
   }
 
   Outcome authorize(TraceStep* t) {
-    auto answer = on_.authorizer->authorize({request_.token, "view", "camera", request_.camera, request_.server},
-                                            request_.now, wait_);
+    auto answer = on_.authorizer->authorize(asked(), at_);
     if (!answer) return Outcome::would_block;
     if (!*answer) return refuse(std::move(answer->error()));
     right_ = std::move(**answer);
     const auth::Owner& owner = right_.owner();
     decision_.owner.append(owner.type).append("/").append(owner.id);
     if (t != nullptr) {
-      t->source = "store";
-      t->cached = right_.cached;
+      came(*t, on_.authorizer->name(), right_.token.from);
       t->found = right_;
     }
     return Outcome::go_on;
   }
 
   Outcome bill(TraceStep* t) {
-    const auth::Owner& owner = right_.owner();
-    auto answer = billing::bill(
-        *on_.billing, {owner.type, owner.id, request_.server, request_.camera, balance::name_of(request_.format)},
-        request_.now, wait_);
+    auto answer = billing::bill(books_, billed(), at_);
     if (!answer) return Outcome::would_block;
     if (!*answer) return refuse(std::move(answer->error()));
+    bill_ = std::move(**answer);
     if (t != nullptr) {
-      t->source = "store";
-      t->found = std::move(**answer);
+      came(*t, "store", bill_.from);
+      t->found = bill_;
     }
     return Outcome::go_on;
   }
@@ -157,11 +168,11 @@ class Journey {
     auto answer = devices::inspect(*on_.devices,
                                    {request_.server, request_.camera, on_.topology->partner(decision_.partner).id,
                                     balance::name_of(request_.format)},
-                                   wait_);
+                                   at_);
     if (!answer) return Outcome::would_block;
     if (!*answer) return refuse(std::move(answer->error()));
     if (t != nullptr) {
-      t->source = "store";
+      came(*t, "store", std::max((*answer)->server.from, (*answer)->camera.from));
       t->found = std::move(**answer);
     }
     return Outcome::go_on;
@@ -180,6 +191,35 @@ class Journey {
     if (t != nullptr)
       t->found = Signature{on_.keys->active().id, WallTime(std::chrono::seconds(decision_.expires_at_s))};
     return Outcome::go_on;
+  }
+
+  // The last: so no refusal holds one.
+  Outcome lease() {
+    auto answer = billing::take_lease(books_, billed(), bill_, at_);
+    if (answer && *answer) {
+      decision_.lease = **answer;
+      return Outcome::go_on;
+    }
+    decision_.forget_urls();
+    return answer ? refuse(std::move(answer->error())) : Outcome::would_block;
+  }
+
+  auth::Query asked() const { return {request_.token, "view", "camera", request_.camera, request_.server}; }
+  billing::Query billed() const {
+    const auth::Owner& owner = right_.owner();
+    return {owner.type,
+            owner.id,
+            request_.server,
+            request_.camera,
+            balance::name_of(request_.format),
+            right_.token->sha256,
+            request_.client_ip,
+            request_.takes_lease};
+  }
+  static void came(TraceStep& t, std::string_view source, From from) {
+    t.source = source;
+    t.cached = from != From::upstream;
+    t.stale = from == From::stale;
   }
 
   void append_url(std::string& out, balance::Index node_index) const {
@@ -210,6 +250,8 @@ class Journey {
   const Snapshot& on_;
   const balance::States& states_;
   Wait wait_;
+  const Moment at_;
+  const billing::Books books_;
   const Clock& clock_;
   Decision& decision_;
   Trace* trace_;
@@ -219,23 +261,29 @@ class Journey {
   const place::Location* location_ = &kNowhere;
   balance::Query query_;
   auth::Right right_;
+  billing::Bill bill_;
 };
 
 }  // namespace
 
-void Decision::clear() {
-  denial.reset();
+void Decision::forget_urls() {
   location.clear();
   expires_at_s = 0;
   for (std::string& alternate : alternate_locations) alternate.clear();
+}
+
+void Decision::clear() {
+  denial.reset();
+  forget_urls();
   located_by = {};
   degraded = false;
-  located_from = resolve::From::provider;
+  located_from = From::upstream;
   choice = {};
   alternates_found = 0;
   grouped = {};
   partner = kNone;
   owner.clear();
+  lease.reset();
 }
 
 bool decide(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,

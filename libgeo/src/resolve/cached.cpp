@@ -36,7 +36,7 @@ Polled<Located> Cached::locate(const Query& query) const {
   if (!hit) return std::nullopt;
   const PlaceCache::Entry& entry = *hit->entry;
   if (!entry.answer) return tl::unexpected<Denial>(entry.answer.error());
-  Located located{{hit->entry, &*entry.answer}, name(), From::provider, {}, nullptr};
+  Located located{{hit->entry, &*entry.answer}, name(), From::upstream, {}, nullptr};
   if (hit->from == PlaceCache::Hit::From::stale) located.from = From::stale;
   if (hit->from == PlaceCache::Hit::From::cache) located.from = From::cache;
   const auto left = std::chrono::floor<std::chrono::seconds>(entry.fresh_until - query.now);

@@ -13,6 +13,6 @@ Polled<Located> Networks::locate(const Query& query) const {
   return Located{{std::shared_ptr<void>(), &network->location}, kName};
 }
 
-ProviderStatus Networks::status(MonotonicTime) const { return {kName, Breaker::State::closed, {}, tally_.sums()}; }
+UpstreamStatus Networks::status(MonotonicTime) const { return {kName, Breaker::State::closed, {}, tally_.sums()}; }
 
 }  // namespace geo::resolve

@@ -13,7 +13,7 @@ struct World {
   std::shared_ptr<scene::MemoryStore> store = scene::happy_store();
   std::string ask(std::string_view token, std::string_view server = "100-abcdef", std::string_view camera = "0",
                   std::string_view rights = "view", WallTime now = kNow) const {
-    const auto answer = Rules(store).authorize({token, rights, "camera", camera, server}, now, Wait::never());
+    const auto answer = Rules(store).authorize({token, rights, "camera", camera, server}, {now});
     if (!answer) return "would block";
     return *answer ? (*answer)->owner().id : std::string(name_of(answer->error().code));
   }
@@ -44,6 +44,13 @@ TEST(Authorize, AGrantGivesOneCameraOrAWholeServer) {
   EXPECT_EQ(world.ask("T-2", "100-abcdef", "1", "control"), "forbidden");
   EXPECT_EQ(world.ask("T-2", "200-whole", "77", "control"), "u2");
   EXPECT_EQ(world.ask("T-1", "200-whole", "77"), "forbidden");
+}
+
+TEST(Authorize, AGrantForAServerAnswersForTheServerItself) {
+  World world;
+  world.store->grants = {{{"user", "u1"}, "server", "", "200-whole", {"control"}}};
+  const auto answer = Rules(world.store).authorize({"T-1", "control", "server", "200-whole", "200-whole"}, {kNow});
+  EXPECT_TRUE(answer && *answer);
 }
 
 TEST(Authorize, AnUnknownServerIsForbiddenNotFoundOut) { EXPECT_EQ(World().ask("T-1", "nobody-knows"), "forbidden"); }

@@ -11,7 +11,7 @@ struct World {
   std::shared_ptr<scene::MemoryStore> store = scene::happy_store();
   std::string ask(std::string_view camera = "0", std::string_view partner = "default",
                   std::string_view server = "100-abcdef") const {
-    const auto answer = inspect(*store, {server, camera, partner, "flv"}, Wait::never());
+    const auto answer = inspect(*store, {server, camera, partner, "flv"}, {scene::kNow});
     if (!answer) return "would block";
     return *answer ? "fine" : std::string(name_of(answer->error().code));
   }

@@ -13,7 +13,7 @@ namespace geod {
 namespace {
 
 using geo::ErrorCode;
-using geo::resolve::From;
+using geo::From;
 using geo::resolve::Located;
 
 // Answers by its script; what is to be waited for is nothing until somebody may wait.
@@ -23,7 +23,7 @@ class ScriptedProvider final : public geo::resolve::Provider {
     geo::Result<Located> answer;
     bool waits = false;
   };
-  static Located at(const char* country, From from = From::provider, std::optional<std::chrono::seconds> left = {}) {
+  static Located at(const char* country, From from = From::upstream, std::optional<std::chrono::seconds> left = {}) {
     geo::place::Location location;
     location.country_code = country;
     return {std::make_shared<const geo::place::Location>(location), "scripted", from, left, nullptr};
@@ -41,7 +41,7 @@ class ScriptedProvider final : public geo::resolve::Provider {
     if (found->second.waits && !query.wait.allowed()) return std::nullopt;
     return found->second.answer;
   }
-  geo::resolve::ProviderStatus status(geo::MonotonicTime) const override { return {"scripted", {}, {}, {}}; }
+  geo::UpstreamStatus status(geo::MonotonicTime) const override { return {"scripted", {}, {}, {}}; }
 
   std::string asked() const {
     return asked_.with([](std::string& asked) { return std::exchange(asked, {}); });

@@ -44,7 +44,7 @@ class Asking {
   Answer ask(const std::string& ip, std::chrono::milliseconds budget = std::chrono::seconds(10), unsigned hops = 0) {
     return get(ip, ample(), hops, [&](Load load) { upstream_->ask(std::move(load), budget); });
   }
-  resolve::ProviderStatus status() const { return upstream_->status(clock_.monotonic()); }
+  UpstreamStatus status() const { return upstream_->status(clock_.monotonic()); }
   resolve::PlaceCache& cache() { return cache_; }
   const resolve::Upstream& upstream() const { return *upstream_; }
 

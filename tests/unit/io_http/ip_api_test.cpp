@@ -121,7 +121,7 @@ TEST(IpApi, ReservedAndUnknownAreAnswers) {
   IpApi it(server.url());
   EXPECT_EQ(code_of(it.asking.ask("10.0.0.1")), ErrorCode::reserved_address);
   EXPECT_EQ(code_of(it.asking.ask("192.0.2.1")), ErrorCode::unknown_address);
-  EXPECT_EQ(it.asking.status().calls, (resolve::Tally::Sums{0, 2, 0, 0}));
+  EXPECT_EQ(it.asking.status().calls, (Tally::Sums{0, 2, 0, 0}));
 }
 
 // ---- the limits ----

@@ -135,7 +135,7 @@ TEST(Remote, AsksTheFarResolver) {
   EXPECT_NE(seen[0].head.find("Accept: application/json\r\n"), std::string::npos);
   EXPECT_TRUE(it.asking.ask("2001:db8:1:2::")) << "IPv6 by its /64";
   EXPECT_EQ(server.seen()[1].target(), "/geo/resolve?ip=2001:db8:1:2::");
-  EXPECT_EQ(it.asking.status().calls, (resolve::Tally::Sums{2, 0, 0, 0}));
+  EXPECT_EQ(it.asking.status().calls, (Tally::Sums{2, 0, 0, 0}));
 }
 
 TEST(Remote, KeepsAnAnswerNoLongerThanTheFarOneAllows) {
@@ -157,7 +157,7 @@ TEST(Remote, ItsRefusalsAreAnswers) {
     Remote it(server.url());
     for (int i = 0; i < 20; ++i) EXPECT_EQ(code_of(it.asking.ask("10.0.0." + std::to_string(i))), code);
     EXPECT_EQ(it.asking.status().state, Breaker::State::closed);
-    EXPECT_EQ(it.asking.status().calls, (resolve::Tally::Sums{0, 20, 0, 0}));
+    EXPECT_EQ(it.asking.status().calls, (Tally::Sums{0, 20, 0, 0}));
   }
 }
 
@@ -170,7 +170,7 @@ TEST(Remote, HopsEndCircles) {
     EXPECT_EQ(code_of(it.asking.ask("77.88.55.60", 10s, hops)), ErrorCode::upstream_unavailable);
   EXPECT_EQ(server.seen().size(), 1U);
   EXPECT_EQ(it.asking.status().state, Breaker::State::closed);
-  EXPECT_EQ(it.asking.status().calls, (resolve::Tally::Sums{1, 0, 0, 9}));
+  EXPECT_EQ(it.asking.status().calls, (Tally::Sums{1, 0, 0, 9}));
 }
 
 TEST(Remote, AnythingElseIsItsFailure) {
@@ -216,7 +216,7 @@ TEST(Remote, AProblemThatItTellsOfIsNotItsFailure) {
       EXPECT_EQ(at.error().retry_after, 37s);
     }
     EXPECT_EQ(it.asking.status().state, Breaker::State::closed) << name_of(code);
-    EXPECT_EQ(it.asking.status().calls, (resolve::Tally::Sums{0, 0, 20, 0}));
+    EXPECT_EQ(it.asking.status().calls, (Tally::Sums{0, 0, 20, 0}));
     EXPECT_EQ(it.asking.status().last_error, "it answers " + std::string(name_of(code)));
   }
 }
@@ -248,7 +248,7 @@ TEST(Remote, IsLeftAloneAfterFiveFailuresThenTriedOnce) {
     EXPECT_EQ(code_of(it.asking.ask("192.0.2." + std::to_string(i))), ErrorCode::upstream_unavailable);
   EXPECT_EQ(server.seen().size(), 5U);
   EXPECT_EQ(it.asking.status().state, Breaker::State::open);
-  EXPECT_EQ(it.asking.status().calls, (resolve::Tally::Sums{0, 0, 5, 4})) << "what is held back is no call";
+  EXPECT_EQ(it.asking.status().calls, (Tally::Sums{0, 0, 5, 4})) << "what is held back is no call";
   EXPECT_GE(it.asking.ask("192.0.2.9").error().retry_after, 4s);
   it.clock.forward(5s);
   EXPECT_EQ(it.asking.status().state, Breaker::State::half_open);
@@ -299,7 +299,7 @@ TEST(RemoteBatch, WhatHasToWaitGoesTogether) {
     sizes.insert(asked_in(each.body).size());
   }
   EXPECT_EQ(sizes, (std::multiset<std::size_t>{50, 100}));
-  EXPECT_EQ(far.it.asking.status().calls, (resolve::Tally::Sums{kAtOnce + 150, 0, 0, 0}));
+  EXPECT_EQ(far.it.asking.status().calls, (Tally::Sums{kAtOnce + 150, 0, 0, 0}));
 }
 
 TEST(RemoteBatch, NoneButThoseOfTheSameHops) {
@@ -339,7 +339,7 @@ TEST(RemoteBatch, EachAddressHasItsOwnAnswer) {
     EXPECT_EQ(code_of(far.it.asking.finish(ips[i])), ErrorCode::upstream_unavailable) << ips[i];
   EXPECT_TRUE(far.it.asking.finish(ips[6]));
   EXPECT_EQ(far.it.asking.status().state, Breaker::State::closed);
-  EXPECT_EQ(far.it.asking.status().calls, (resolve::Tally::Sums{kAtOnce + 2, 2, 3, 0}));
+  EXPECT_EQ(far.it.asking.status().calls, (Tally::Sums{kAtOnce + 2, 2, 3, 0}));
   const std::size_t before = far.server.seen().size();
   for (const std::size_t i : {0U, 1U, 2U, 6U}) (void)far.it.asking.ask(ips[i]);
   EXPECT_EQ(far.server.seen().size(), before) << "its no-store speaks of those that failed";
@@ -429,7 +429,7 @@ TEST(Remote, TakesNoMoreThanItsQueueHolds) {
   Remote it(server.url());
   it.asking.begin(addresses(3000), 60s);
   EXPECT_EQ(it.asking.status().calls[3], 1000U) << "at once, while 2,000 wait";
-  EXPECT_EQ(it.asking.status().last_error, "too many addresses are waiting for it");
+  EXPECT_EQ(it.asking.status().last_error, "too many are waiting for it");
 }
 
 TEST(Remote, ClosesThoughCallsHang) {

@@ -263,7 +263,7 @@ TEST_F(Indexed, AsksTheIndexesInTheirOrderAndCountsItsAnswers) {
   EXPECT_EQ((*answer)->grouped, nullptr);
   EXPECT_EQ((*ask(provider, *Ip::parse("198.19.0.1")))->location->country_code, "RU");
   EXPECT_EQ(ask(provider, *Ip::parse("198.20.0.1"))->error().code, ErrorCode::unknown_address);
-  EXPECT_EQ(provider.status({}).calls, (resolve::Tally::Sums{2, 1, 0, 0}));
+  EXPECT_EQ(provider.status({}).calls, (Tally::Sums{2, 1, 0, 0}));
 }
 
 TEST_F(Indexed, KnowsTheGroupInItsOwnTopologyAlone) {

@@ -13,7 +13,7 @@ using scene::kNow;
 // Answers nothing to whoever may not wait.
 struct SlowProvider final : resolve::Provider {
   std::string_view name() const override { return "slow"; }
-  resolve::ProviderStatus status(MonotonicTime) const override { return {name(), Breaker::State::closed, {}, {}}; }
+  UpstreamStatus status(MonotonicTime) const override { return {name(), Breaker::State::closed, {}, {}}; }
   Polled<resolve::Located> locate(const resolve::Query& query) const override {
     if (!query.wait.allowed()) return std::nullopt;
     return resolve::Located{std::make_shared<const place::Location>(place::Location{"RU", {}, {}, {}, {{59.9, 30.3}}}),
@@ -22,8 +22,8 @@ struct SlowProvider final : resolve::Provider {
 };
 
 template <class T>
-std::shared_ptr<const T> lend(const T& row) {
-  return {std::shared_ptr<void>(), &row};
+Held<T> lend(const T& row) {
+  return {{std::shared_ptr<void>(), &row}};
 }
 
 struct World {
@@ -139,9 +139,56 @@ TEST(Pipeline, NeverWaitsInTheLoopAndTheSecondRunAnswers) {
   EXPECT_TRUE(slow_resolver.decision.location.starts_with("https://spb-1."));  // nearest
 }
 
+// Takes what it is told to, and counts.
+struct ScriptedLeases final : billing::Leases {
+  Result<billing::Lease> says = billing::Lease::taken;
+  mutable int taken = 0;
+  Polled<billing::Lease> take(const billing::LeaseKey&, const billing::LeaseTerms&, const Moment& at) const override {
+    if (!at.wait.allowed()) return std::nullopt;
+    ++taken;
+    return says;
+  }
+  Polled<billing::Leased> look(const billing::LeaseKey&, const billing::LeaseTerms&, const Moment&) const override {
+    return billing::Leased{};
+  }
+};
+
+TEST(Pipeline, TheLeaseIsTakenLastAndNeverByARefusedRequest) {
+  const Wait soon = Wait::until(MonotonicTime{} + std::chrono::seconds(1));
+  World world;
+  const auto leases = std::make_shared<ScriptedLeases>();
+  world.snapshot.leases = leases;
+  EXPECT_EQ(world.run(), "redirect") << "who does not watch takes none";
+  world.request.takes_lease = true;
+  EXPECT_EQ(world.run(Wait::never()), "would block");
+  EXPECT_EQ(leases->taken, 0);
+  EXPECT_EQ(world.run(soon), "redirect");
+  EXPECT_EQ(world.decision.lease, billing::Lease::taken);
+  EXPECT_EQ(leases->taken, 1);
+
+  world.store->cameras[0].online = false;
+  EXPECT_EQ(world.run(soon), "offline");
+  world.store->cameras[0].online = true;
+  world.request.camera = "1";
+  EXPECT_EQ(world.run(soon), "not_found");
+  world.request.camera = "0";
+  EXPECT_EQ(leases->taken, 1);
+
+  leases->says = deny(ErrorCode::limit_exceeded, "");
+  EXPECT_EQ(world.run(soon), "limit_exceeded");
+  EXPECT_TRUE(world.decision.location.empty());
+  EXPECT_FALSE(world.decision.lease);
+
+  leases->says = billing::Lease::taken;
+  world.store->tariffs[0].max_streams.reset();
+  EXPECT_EQ(world.run(), "redirect") << "without a limit there is no trip to the store";
+  EXPECT_FALSE(world.decision.lease);
+}
+
 TEST(Pipeline, APortWithoutAnAnswerAtTheDeadlineIsToldAsThat) {
   struct Silent final : auth::Authorizer {
-    Polled<auth::Right> authorize(const auth::Query&, WallTime, Wait) const override { return std::nullopt; }
+    Polled<auth::Right> authorize(const auth::Query&, const Moment&) const override { return std::nullopt; }
+    std::string_view name() const override { return "auth"; }
   };
   World world;
   world.snapshot.authorizer = std::make_shared<Silent>();
@@ -216,16 +263,15 @@ TEST(Pipeline, AllocatesNothingOnTheWarmPath) {
     billing::Tariff t{"home", {"flv"}, 4};
     devices::Server s{"100-abcdef", "", true, "", "user", "u1"};
     devices::Camera c{"100-abcdef", "0", true, {"flv"}};
-    Polled<auth::Right> authorize(const auth::Query&, WallTime, Wait) const override {
-      return auth::Right{lend(token)};
+    Polled<auth::Right> authorize(const auth::Query&, const Moment&) const override { return auth::Right{lend(token)}; }
+    std::string_view name() const override { return "store"; }
+    Polled<Held<billing::User>> user(std::string_view, const Moment&) const override { return lend(u); }
+    Polled<Held<billing::Tariff>> tariff(std::string_view, const Moment&) const override { return lend(t); }
+    Polled<Held<billing::Usage>> usage(std::string_view, const Moment&) const override {
+      return Held<billing::Usage>{};
     }
-    Polled<std::shared_ptr<const billing::User>> user(std::string_view, Wait) const override { return lend(u); }
-    Polled<std::shared_ptr<const billing::Tariff>> tariff(std::string_view, Wait) const override { return lend(t); }
-    Polled<std::shared_ptr<const billing::Usage>> usage(std::string_view, Wait) const override {
-      return std::shared_ptr<const billing::Usage>();
-    }
-    Polled<std::shared_ptr<const devices::Server>> server(std::string_view, Wait) const override { return lend(s); }
-    Polled<std::shared_ptr<const devices::Camera>> camera(std::string_view, std::string_view, Wait) const override {
+    Polled<Held<devices::Server>> server(std::string_view, const Moment&) const override { return lend(s); }
+    Polled<Held<devices::Camera>> camera(std::string_view, std::string_view, const Moment&) const override {
       return lend(c);
     }
   };
@@ -302,15 +348,15 @@ TEST(TraceJson, TellsDegradedModeWithItsReason) {
 
 TEST(TraceJson, TellsAnOldAnswerFromACachedOne) {
   struct Remembering final : resolve::Provider {
-    explicit Remembering(resolve::From f) : from(f) {}
+    explicit Remembering(From f) : from(f) {}
     std::string_view name() const override { return "ip-api"; }
     Polled<resolve::Located> locate(const resolve::Query&) const override {
       return resolve::Located{std::make_shared<const place::Location>(), name(), from};
     }
-    resolve::ProviderStatus status(MonotonicTime) const override { return {name(), Breaker::State::closed, {}, {}}; }
-    resolve::From from;
+    UpstreamStatus status(MonotonicTime) const override { return {name(), Breaker::State::closed, {}, {}}; }
+    From from;
   };
-  const auto told = [](resolve::From from) {
+  const auto told = [](From from) {
     World world;
     world.request.client_ip = *Ip::parse("8.8.8.8");
     world.providers = {std::make_shared<Remembering>(from)};
@@ -318,9 +364,9 @@ TEST(TraceJson, TellsAnOldAnswerFromACachedOne) {
     const std::string json = world.trace_json();
     return json.substr(json.find(R"("source")"), json.find(R"(,"duration_us")") - json.find(R"("source")"));
   };
-  EXPECT_EQ(told(resolve::From::provider), R"("source":"ip-api","cached":false)");
-  EXPECT_EQ(told(resolve::From::cache), R"("source":"ip-api","cached":true)");
-  EXPECT_EQ(told(resolve::From::stale), R"("source":"ip-api","cached":true,"stale":true)");
+  EXPECT_EQ(told(From::upstream), R"("source":"ip-api","cached":false)");
+  EXPECT_EQ(told(From::cache), R"("source":"ip-api","cached":true)");
+  EXPECT_EQ(told(From::stale), R"("source":"ip-api","cached":true,"stale":true)");
 }
 
 TEST(ProblemJson, IsAsRfc9457) {

@@ -18,7 +18,7 @@ struct Scripted final : Provider {
     deadline = query.wait.deadline();
     return answer;
   }
-  ProviderStatus status(MonotonicTime) const override { return {name_, {}, {}, {}}; }
+  UpstreamStatus status(MonotonicTime) const override { return {name_, {}, {}, {}}; }
   bool is_upstream() const override { return is_far; }
   std::string_view name_;
   Polled<Located> answer;
@@ -34,7 +34,7 @@ Script far(std::string_view name, Polled<Located> answer) {
   return std::make_shared<const Scripted>(name, std::move(answer), true);
 }
 
-Located at(place::Location location, std::string_view provider, From from = From::provider) {
+Located at(place::Location location, std::string_view provider, From from = From::upstream) {
   return {std::make_shared<const place::Location>(std::move(location)), provider, from, {}, nullptr};
 }
 Located in(std::string country, std::string_view provider) {
@@ -174,7 +174,7 @@ struct Held final : Upstream {
     budgets.push_back(budget);
     loads.push_back(std::move(load));
   }
-  ProviderStatus status(MonotonicTime) const override { return {name(), {}, {}, {}}; }
+  UpstreamStatus status(MonotonicTime) const override { return {name(), {}, {}, {}}; }
   mutable std::vector<PlaceCache::Load> loads;
   mutable std::vector<std::chrono::milliseconds> budgets;
 };
@@ -217,7 +217,7 @@ TEST_F(CachedProvider, WhatCameSinceTheRequestCameIsNotCached) {
   now += 1s;
   upstream->loads[0].finish(place::Location{"RU", {}, {}, {}, {}}, now);
   now = arrived;
-  EXPECT_EQ((*ask("1.1.1.1"))->from, From::provider);
+  EXPECT_EQ((*ask("1.1.1.1"))->from, From::upstream);
 }
 
 TEST_F(CachedProvider, KeepsWhatIsUnknownButNoFailure) {

@@ -32,6 +32,7 @@
 #include "geo/base/cache_detail.h"
 #include "geo/base/clock.h"
 #include "geo/base/counter.h"
+#include "geo/base/held.h"
 #include "geo/base/result.h"
 
 namespace geo {
@@ -46,11 +47,6 @@ enum class Stale : std::uint8_t {
   while_refreshed,  // at once; a refresh is started beside it
   when_failed,      // only when the upstream failed
 };
-
-// Is that refusal the upstream's trouble, which is not kept, or an answer like any other ("unknown"), which is?
-constexpr bool is_failure(ErrorCode code) {
-  return code == ErrorCode::upstream_unavailable || code == ErrorCode::deadline_exceeded || code == ErrorCode::internal;
-}
 
 // Owns: its entries, together with the Loads under way: those may be finished after it is gone. They are as many as
 // `start` lets be.
@@ -69,11 +65,8 @@ class Cache {
   };
   struct Hit {
     std::shared_ptr<const Entry> entry;  // never null
-    enum class From : std::uint8_t {
-      upstream,  // loaded since `now`, for this get() or another
-      cache,
-      stale,
-    } from;
+    using From = geo::From;
+    From from;  // upstream: loaded since `now`, for this get() or another
   };
 
   // One call to the upstream, under way. Move-only. Exactly one finish(), from any thread; a Load that goes without it

@@ -31,4 +31,11 @@ class Wait {
   MonotonicTime deadline_;
 };
 
+// When a step is asked, by both clocks, and how long it may take.
+struct Moment {
+  WallTime now;
+  MonotonicTime monotonic{};
+  Wait wait = Wait::never();
+};
+
 }  // namespace geo

@@ -22,6 +22,11 @@ struct Denial {
   bool operator==(const Denial&) const = default;
 };
 
+// Is that refusal an upstream's trouble, which is not kept, or an answer like any other ("unknown"), which is?
+constexpr bool is_failure(ErrorCode code) {
+  return code == ErrorCode::upstream_unavailable || code == ErrorCode::deadline_exceeded || code == ErrorCode::internal;
+}
+
 template <class T>
 using Result = tl::expected<T, Denial>;
 

@@ -55,15 +55,15 @@ class GEO_EXPORT FileStore final : public auth::Store, public billing::Store, pu
   explicit FileStore(Data data);
   ~FileStore() override;
 
-  Polled<std::shared_ptr<const auth::Token>> token(const Digest& sha256, Wait wait) const override;
-  Polled<bool> granted(const auth::Owner& owner, const auth::Query& query, Wait wait) const override;
-  Polled<std::shared_ptr<const auth::Owner>> owner_of(std::string_view server, Wait wait) const override;
-  Polled<std::shared_ptr<const billing::User>> user(std::string_view id, Wait wait) const override;
-  Polled<std::shared_ptr<const billing::Tariff>> tariff(std::string_view id, Wait wait) const override;
-  Polled<std::shared_ptr<const billing::Usage>> usage(std::string_view user, Wait wait) const override;
-  Polled<std::shared_ptr<const devices::Server>> server(std::string_view id, Wait wait) const override;
-  Polled<std::shared_ptr<const devices::Camera>> camera(std::string_view server, std::string_view id,
-                                                        Wait wait) const override;
+  Polled<Held<auth::Token>> token(const Digest& sha256, const Moment& at) const override;
+  Polled<Held<auth::Rights>> rights(const auth::Owner& owner, std::string_view object_type, std::string_view server,
+                                    std::string_view object_id, const Moment& at) const override;
+  Polled<Held<auth::Owner>> owner_of(std::string_view server, const Moment& at) const override;
+  Polled<Held<billing::User>> user(std::string_view id, const Moment& at) const override;
+  Polled<Held<billing::Tariff>> tariff(std::string_view id, const Moment& at) const override;
+  Polled<Held<billing::Usage>> usage(std::string_view user, const Moment& at) const override;
+  Polled<Held<devices::Server>> server(std::string_view id, const Moment& at) const override;
+  Polled<Held<devices::Camera>> camera(std::string_view server, std::string_view id, const Moment& at) const override;
 
  private:
   struct Tables;

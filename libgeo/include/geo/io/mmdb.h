@@ -42,7 +42,7 @@ class GEO_EXPORT MaxMind final : public resolve::Provider {
 
   std::string_view name() const override { return kMaxMind; }
   Polled<resolve::Located> locate(const resolve::Query& query) const override;
-  resolve::ProviderStatus status(MonotonicTime now) const override;
+  UpstreamStatus status(MonotonicTime now) const override;
   const std::vector<MmdbInfo>& files() const;
 
  private:
@@ -85,14 +85,14 @@ class GEO_EXPORT IndexedMaxMind final : public resolve::Provider {
 
   std::string_view name() const override { return kMaxMind; }
   Polled<resolve::Located> locate(const resolve::Query& query) const override;
-  resolve::ProviderStatus status(MonotonicTime now) const override;
+  UpstreamStatus status(MonotonicTime now) const override;
   const std::vector<std::shared_ptr<const CityIndex>>& indexes() const { return indexes_; }
 
  private:
   std::vector<std::shared_ptr<const CityIndex>> indexes_;
   std::shared_ptr<const place::Topology> topology_;
   std::vector<std::vector<place::Grouped>> grouped_;  // by index, by place
-  std::shared_ptr<resolve::Tally> tally_;
+  std::shared_ptr<Tally> tally_;
 };
 
 }  // namespace geo::io

@@ -51,8 +51,8 @@ std::shared_ptr<const T> borrowed(const T* row) {
 template <class Table, class Key>
 auto find(const Table& table, const Key& key) {
   const auto at = table.find(key);
-  using T = std::remove_pointer_t<typename Table::mapped_type>;
-  return Result<std::shared_ptr<const T>>(borrowed<T>(at == table.end() ? nullptr : at->second));
+  using T = std::remove_const_t<std::remove_pointer_t<typename Table::mapped_type>>;
+  return Result<Held<T>>(Held<T>{borrowed<T>(at == table.end() ? nullptr : at->second)});
 }
 
 }  // namespace
@@ -76,11 +76,8 @@ struct FileStore::Tables {
     cameras.reserve(camera_rows.size());
     for (const devices::Camera& camera : camera_rows) cameras.emplace(CameraKey{camera.server, camera.id}, &camera);
     for (const auth::Grant& grant : grant_rows) {
-      const auth::Owner& owner = grant.owner;
-      grants.emplace(ObjectKey{owner.type, owner.id, grant.object_type, grant.server, grant.object_id}, &grant);
-      // Found by the server's id alone, whether or not the row names its server twice.
-      if (grant.object_type == "server")
-        server_grants.emplace(ObjectKey{owner.type, owner.id, "server", {}, grant.object_id}, &grant);
+      auth::Rights& known = rights[object_key(grant.owner, grant.object_type, grant.server, grant.object_id)];
+      known.insert(known.end(), grant.rights.begin(), grant.rights.end());
     }
     owner_rows.reserve(server_rows.size());
     for (const devices::Server& server : server_rows) owner_rows.push_back({server.owner_type, server.owner_id});
@@ -90,13 +87,10 @@ struct FileStore::Tables {
   Tables(const Tables&) = delete;
   Tables& operator=(const Tables&) = delete;
 
-  using Grants = std::unordered_multimap<ObjectKey, const auth::Grant*, Hash>;
-
-  static bool allows(const Grants& table, const ObjectKey& key, std::string_view right) {
-    for (auto [at, end] = table.equal_range(key); at != end; ++at)
-      for (const std::string& granted : at->second->rights)
-        if (granted == right) return true;
-    return false;
+  // A server is found by its id alone, whether or not the row names it twice.
+  static ObjectKey object_key(const auth::Owner& owner, std::string_view type, std::string_view server,
+                              std::string_view id) {
+    return {owner.type, owner.id, type, type == "server" ? std::string_view() : server, id};
   }
 
   const std::vector<auth::Token> token_rows;
@@ -109,7 +103,7 @@ struct FileStore::Tables {
   std::vector<auth::Owner> owner_rows;  // of server_rows, in their order
 
   std::unordered_map<Digest, const auth::Token*, Hash> tokens;
-  Grants grants, server_grants;
+  std::unordered_map<ObjectKey, auth::Rights, Hash> rights;
   ById<billing::User> users;
   ById<billing::Tariff> tariffs;
   ById<billing::Usage> usage;
@@ -121,39 +115,37 @@ struct FileStore::Tables {
 FileStore::FileStore(Data data) : tables_(std::make_unique<const Tables>(std::move(data))) {}
 FileStore::~FileStore() = default;
 
-Polled<std::shared_ptr<const auth::Token>> FileStore::token(const Digest& sha256, Wait) const {
+Polled<Held<auth::Token>> FileStore::token(const Digest& sha256, const Moment&) const {
   return find(tables_->tokens, sha256);
 }
 
-Polled<bool> FileStore::granted(const auth::Owner& owner, const auth::Query& query, Wait) const {
-  const ObjectKey object{owner.type, owner.id, query.object_type, query.server, query.object_id};
-  const ObjectKey server{owner.type, owner.id, "server", {}, query.server};
-  return Result<bool>(Tables::allows(tables_->grants, object, query.rights) ||
-                      Tables::allows(tables_->server_grants, server, query.rights));
+Polled<Held<auth::Rights>> FileStore::rights(const auth::Owner& owner, std::string_view object_type,
+                                             std::string_view server, std::string_view object_id, const Moment&) const {
+  const auto at = tables_->rights.find(Tables::object_key(owner, object_type, server, object_id));
+  return Held<auth::Rights>{borrowed(at == tables_->rights.end() ? nullptr : &at->second)};
 }
 
-Polled<std::shared_ptr<const auth::Owner>> FileStore::owner_of(std::string_view server, Wait) const {
+Polled<Held<auth::Owner>> FileStore::owner_of(std::string_view server, const Moment&) const {
   return find(tables_->owners, server);
 }
 
-Polled<std::shared_ptr<const billing::User>> FileStore::user(std::string_view id, Wait) const {
+Polled<Held<billing::User>> FileStore::user(std::string_view id, const Moment&) const {
   return find(tables_->users, id);
 }
 
-Polled<std::shared_ptr<const billing::Tariff>> FileStore::tariff(std::string_view id, Wait) const {
+Polled<Held<billing::Tariff>> FileStore::tariff(std::string_view id, const Moment&) const {
   return find(tables_->tariffs, id);
 }
 
-Polled<std::shared_ptr<const billing::Usage>> FileStore::usage(std::string_view user, Wait) const {
+Polled<Held<billing::Usage>> FileStore::usage(std::string_view user, const Moment&) const {
   return find(tables_->usage, user);
 }
 
-Polled<std::shared_ptr<const devices::Server>> FileStore::server(std::string_view id, Wait) const {
+Polled<Held<devices::Server>> FileStore::server(std::string_view id, const Moment&) const {
   return find(tables_->servers, id);
 }
 
-Polled<std::shared_ptr<const devices::Camera>> FileStore::camera(std::string_view server, std::string_view id,
-                                                                 Wait) const {
+Polled<Held<devices::Camera>> FileStore::camera(std::string_view server, std::string_view id, const Moment&) const {
   return find(tables_->cameras, CameraKey{server, id});
 }
 

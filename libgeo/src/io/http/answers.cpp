@@ -225,14 +225,14 @@ Read<place::Location> read_resolved(std::string_view body, const Ip& ip) {
   });
 }
 
-Read<Entries> read_resolved_batch(std::string_view body, const std::vector<Ip>& ips) {
-  return guarded([&]() -> Read<Entries> {
+Read<Locations> read_resolved_batch(std::string_view body, const std::vector<Ip>& ips) {
+  return guarded([&]() -> Read<Locations> {
     const Read<Object> object = parse(body).and_then(as_object);
     if (!object) return wrong(object.error());
     const Read<Array> array = as_array((*object)->get("locations"));
     if (!array) return wrong(array.error());
     if ((*array)->size() != ips.size()) return wrong("its answer does not tell of every address");
-    Entries out;
+    Locations out;
     out.reserve(ips.size());
     for (std::size_t i = 0; i < ips.size(); ++i)
       out.push_back(guarded([&]() -> Read<Result<place::Location>> {
@@ -266,8 +266,8 @@ Read<Result<place::Location>> read_ip_api(std::string_view body, const Ip& ip) {
   });
 }
 
-Read<Entries> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ips) {
-  return guarded([&]() -> Read<Entries> {
+Read<Locations> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ips) {
+  return guarded([&]() -> Read<Locations> {
     const Read<Var> value = parse(body);
     if (!value) return wrong(value.error());
     const Read<Array> array = as_array(*value);
@@ -278,7 +278,7 @@ Read<Entries> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ip
       const Object& object = each.extract<Object>();
       if (const auto ip = Ip::parse(Fields(object).text("query", true))) by_query.emplace(*ip, object);
     }
-    Entries out;
+    Locations out;
     out.reserve(ips.size());
     for (const Ip& ip : ips) {
       const auto found = by_query.find(ip);

@@ -11,6 +11,7 @@
 #include "geo/base/ip.h"
 #include "geo/base/result.h"
 #include "geo/place.h"
+#include "io/threads/loads.h"
 
 namespace geo::io::http {
 
@@ -18,7 +19,7 @@ template <class T>
 using Read = tl::expected<T, std::string>;  // the error is for people and holds nothing of the answer
 
 // What a call for several addresses brought, in their order, each read for itself.
-using Entries = std::vector<Read<Result<place::Location>>>;
+using Locations = io::Entries<place::Location>;
 
 // "application/json", "application/problem+json"; a charset other than UTF-8 is none.
 bool is_json(std::string_view content_type);
@@ -34,7 +35,7 @@ Read<place::Location> read_resolved(std::string_view body, const Ip& ip);
 
 // {"locations":[..]}: in the order of `ips`, each read for itself: as above, or {"ip":..,"status":..,"code":..}. A code
 // that says nothing about the address is upstream_unavailable.
-Read<Entries> read_resolved_batch(std::string_view body, const std::vector<Ip>& ips);
+Read<Locations> read_resolved_batch(std::string_view body, const std::vector<Ip>& ips);
 
 // {"code":"unknown_address",..}: a code of the contract, of that status.
 Read<ErrorCode> read_problem(std::string_view body, int status);
@@ -46,6 +47,6 @@ Read<ErrorCode> read_problem(std::string_view body, int status);
 Read<Result<place::Location>> read_ip_api(std::string_view body, const Ip& ip);
 
 // An array of such, matched by `query`: in the order of `ips`, each read for itself.
-Read<Entries> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ips);
+Read<Locations> read_ip_api_batch(std::string_view body, const std::vector<Ip>& ips);
 
 }  // namespace geo::io::http

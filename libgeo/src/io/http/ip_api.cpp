@@ -13,7 +13,7 @@
 #include "io/http/answers.h"
 #include "io/http/call_limit.h"
 #include "io/http/client.h"
-#include "io/http/loads.h"
+#include "io/threads/loads.h"
 
 // https://ip-api.com/docs: /json/{ip}, /batch, X-Rl (calls left in this window), X-Ttl (seconds until the next).
 
@@ -30,6 +30,8 @@ constexpr std::size_t kBatchMax = 100;    // addresses
 constexpr std::size_t kFreeSingles = 45;  // calls a minute
 constexpr std::size_t kFreeBatches = 15;  // calls a minute
 constexpr std::array<std::string_view, 8> kLanguages{"en", "de", "es", "pt-BR", "fr", "ja", "zh-CN", "ru"};
+
+using Loads = io::Loads<resolve::PlaceKey, place::Location, resolve::PlaceKey::Hash>;
 
 class IpApi final : public resolve::Upstream {
  public:
@@ -56,7 +58,7 @@ class IpApi final : public resolve::Upstream {
   }
 
   std::string_view name() const override { return kName; }
-  resolve::ProviderStatus status(MonotonicTime now) const override { return loads_.status(now); }
+  UpstreamStatus status(MonotonicTime now) const override { return loads_.status(now); }
 
   void ask(resolve::PlaceCache::Load load, std::chrono::milliseconds budget) const override {
     const Loads::Ptr taken = loads_.take(std::move(load), budget);
@@ -229,7 +231,7 @@ class IpApi final : public resolve::Upstream {
     if (answer->status != 200) return loads_.failed(batch, "it answers with status " + std::to_string(answer->status));
     if (!is_json(answer->header("Content-Type"))) return loads_.failed(batch, "its answer is no JSON");
     if (kind == Kind::single) return loads_.settle(batch, {read_ip_api(answer->body, ips[0])});
-    Read<Entries> entries = read_ip_api_batch(answer->body, ips);
+    Read<Locations> entries = read_ip_api_batch(answer->body, ips);
     if (!entries) return loads_.failed(batch, entries.error());
     loads_.settle(batch, std::move(*entries));
   }

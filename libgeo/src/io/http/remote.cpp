@@ -10,7 +10,7 @@
 #include "geo/io/threads.h"
 #include "io/http/answers.h"
 #include "io/http/client.h"
-#include "io/http/loads.h"
+#include "io/threads/loads.h"
 
 namespace geo::io {
 namespace {
@@ -27,6 +27,8 @@ constexpr std::array kNoPost{400, 404, 405, 501};  // statuses of one that knows
 // It is well itself, and cannot tell of this address or this client now.
 constexpr std::array kAlive{ErrorCode::upstream_unavailable, ErrorCode::deadline_exceeded, ErrorCode::rate_limited};
 
+using Loads = io::Loads<resolve::PlaceKey, place::Location, resolve::PlaceKey::Hash>;
+
 class Remote final : public resolve::Upstream {
  public:
   Remote(const RemoteSettings& settings, const Clock& clock)
@@ -40,7 +42,7 @@ class Remote final : public resolve::Upstream {
   }
 
   std::string_view name() const override { return kName; }
-  resolve::ProviderStatus status(MonotonicTime now) const override { return loads_.status(now); }
+  UpstreamStatus status(MonotonicTime now) const override { return loads_.status(now); }
 
   void ask(resolve::PlaceCache::Load load, std::chrono::milliseconds budget) const override {
     if (load.key().hops >= kHopsMax)
@@ -146,7 +148,7 @@ class Remote final : public resolve::Upstream {
       return loads_.fail(batch, "it answers " + std::string(name_of(*code)), retry_after);
     }
     if (!in_json) return loads_.failed(batch, "its answer is no JSON");
-    Read<Entries> entries = read(answer, ips);
+    Read<Locations> entries = read(answer, ips);
     if (!entries) return loads_.failed(batch, entries.error());
     // The no-store of several speaks of those alone that are not found.
     const bool all_found =
@@ -154,9 +156,9 @@ class Remote final : public resolve::Upstream {
     loads_.settle(batch, std::move(*entries), all_found ? max_age(answer.header("Cache-Control")) : std::nullopt);
   }
 
-  static Read<Entries> read(const Answer& answer, const std::vector<Ip>& ips) {
+  static Read<Locations> read(const Answer& answer, const std::vector<Ip>& ips) {
     if (ips.size() > 1) return read_resolved_batch(answer.body, ips);
-    const auto alone = [](Result<place::Location> one) { return Entries{std::move(one)}; };
+    const auto alone = [](Result<place::Location> one) { return Locations{std::move(one)}; };
     if (answer.status == 200) return read_resolved(answer.body, ips[0]).map(alone);
     const Read<ErrorCode> code = read_problem(answer.body, answer.status);
     if (code && *code != ErrorCode::unknown_address && *code != ErrorCode::reserved_address)

@@ -120,7 +120,7 @@ IndexedMaxMind::IndexedMaxMind(std::vector<std::shared_ptr<const CityIndex>> ind
                                std::shared_ptr<const place::Topology> topology, const IndexedMaxMind* before)
     : indexes_(std::move(indexes)),
       topology_(std::move(topology)),
-      tally_(before == nullptr ? std::make_shared<resolve::Tally>() : before->tally_) {
+      tally_(before == nullptr ? std::make_shared<Tally>() : before->tally_) {
   if (!topology_) return;
   for (const std::shared_ptr<const CityIndex>& index : indexes_) {
     std::vector<place::Grouped>& grouped = grouped_.emplace_back();
@@ -141,15 +141,15 @@ Polled<resolve::Located> IndexedMaxMind::locate(const resolve::Query& query) con
     __builtin_prefetch(&at);
     __builtin_prefetch(&at.coordinates);
     __builtin_prefetch(grouped);
-    tally_->add(resolve::Outcome::found);
+    tally_->add(Outcome::found);
     // owns nothing: the index is held by whoever holds this provider
-    return resolve::Located{{std::shared_ptr<void>(), &at}, kMaxMind, resolve::From::provider, {}, grouped};
+    return resolve::Located{{std::shared_ptr<void>(), &at}, kMaxMind, From::upstream, {}, grouped};
   }
-  tally_->add(resolve::Outcome::unknown);
+  tally_->add(Outcome::unknown);
   return deny(ErrorCode::unknown_address, {});
 }
 
-resolve::ProviderStatus IndexedMaxMind::status(MonotonicTime) const {
+UpstreamStatus IndexedMaxMind::status(MonotonicTime) const {
   return {kMaxMind, Breaker::State::closed, {}, tally_->sums()};
 }
 

@@ -34,7 +34,7 @@ std::optional<std::uint32_t> find_record(const MMDB_s& file, const Ip& ip) {
 }  // namespace
 
 struct MaxMind::Files {
-  resolve::Tally tally;
+  Tally tally;
   std::vector<std::unique_ptr<MMDB_s, mmdb::Close>> open;
   std::vector<MmdbInfo> infos;
   std::string language;
@@ -62,14 +62,14 @@ Polled<resolve::Located> MaxMind::locate(const resolve::Query& query) const {
     if (!record) continue;
     place::Location location = mmdb::location_of(*file, *record, files_->language);
     if (location.empty()) continue;
-    files_->tally.add(resolve::Outcome::found);
+    files_->tally.add(Outcome::found);
     return resolve::Located{std::make_shared<const place::Location>(std::move(location)), kMaxMind};
   }
-  files_->tally.add(resolve::Outcome::unknown);
+  files_->tally.add(Outcome::unknown);
   return deny(ErrorCode::unknown_address, "no city database has this address");
 }
 
-resolve::ProviderStatus MaxMind::status(MonotonicTime) const {
+UpstreamStatus MaxMind::status(MonotonicTime) const {
   return {kMaxMind, Breaker::State::closed, {}, files_->tally.sums()};
 }
 
