@@ -5,6 +5,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
 #include <vector>
 
 #include "geo/auth.h"
@@ -47,6 +50,75 @@ struct ReadStates {
   bool readable = false;  // false: the file as a whole could not be read
 };
 GEO_EXPORT ReadStates read_states(const std::filesystem::path& file, const std::vector<place::Node>& nodes);
+
+// ---- writing ----
+
+// As TOML, in the one form that equal content has, whatever the order of its rows: rows by key, of what is not required
+// only what differs from its default. It reads back equal, but for times outside the years 0 to 9999, which TOML cannot
+// write: they become the nearest it can.
+GEO_EXPORT std::string topology_text(const place::Rows& rows);
+GEO_EXPORT std::string accounts_text(const Data& data);
+GEO_EXPORT std::string devices_text(const Data& data);
+GEO_EXPORT std::string states_text(const std::vector<balance::Report>& reports);
+
+// The order in which the texts have the rows.
+GEO_EXPORT void sort_by_key(place::Rows& rows);
+GEO_EXPORT void sort_by_key(Data& data);
+
+// topology.toml, accounts.toml and devices.toml in `dir`, which is made where it is missing; what nodes report,
+// states.toml, is left alone. Each file is replaced whole or not at all, that too after a loss of power. The error
+// names the file.
+GEO_EXPORT tl::expected<void, std::string> write_data(const Data& data, const std::filesystem::path& dir);
+
+// ---- changes by hand, as geoctl makes them: of the rest of the file no byte changes ----
+// Atomic; two at once: one waits. Whatever the file looks like, what was changed is read back before it replaces the
+// file. Errors: not_found: no such node, no such token; invalid_config: broken TOML, the row is there twice, or it
+// cannot be changed alone; upstream_unavailable: the file cannot be written, and was left as it was.
+
+// Sets `admin` of a node in a topology.toml. false: it was so already, and nothing was written.
+GEO_EXPORT Result<bool> set_admin(const std::filesystem::path& file, std::string_view node, place::Admin admin);
+// Removes the token's row from an accounts.toml, with the comments on its lines.
+GEO_EXPORT Result<void> remove_token(const std::filesystem::path& file, const Digest& sha256);
+
+// ---- the last good topology, for a start while the store is away ----
+
+struct LastGood {
+  place::Rows rows;
+  std::string version, stamp;  // the store's, of these rows
+  WallTime time;               // when they were saved
+};
+
+// Shape: a first line `# last_good = { version = "7", stamp = "9f..", time = 2027-01-15T08:00:00Z }`, topology_text(),
+// a last line `# sha256 = ` with the digest of all before it. Makes the directory; who saves holds the FileLock of that
+// file. The error names the file.
+GEO_EXPORT tl::expected<void, std::string> save_last_good(const std::filesystem::path& file, const place::Rows& rows,
+                                                          std::string_view version, std::string_view stamp,
+                                                          WallTime time);
+
+struct NoLastGood {
+  bool missing = false;  // there is no such file; else it is torn, of another kind, or its content is not valid
+  std::string why;       // names the file
+};
+GEO_EXPORT tl::expected<LastGood, NoLastGood> read_last_good(const std::filesystem::path& file);
+
+// Held by one at a time, among processes and within one; it goes with the process that holds it. The file stays.
+class GEO_EXPORT FileLock {
+ public:
+  // Makes file and directory where they are missing. The error: somebody else holds it, or why it cannot be had.
+  static tl::expected<FileLock, std::string> take(const std::filesystem::path& file);
+  FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  FileLock& operator=(FileLock&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
+  ~FileLock();
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+// ---- the steps' view ----
 
 // Accounts and devices by key, for the steps. Immutable; its answers are at hand at once and own nothing: whoever asks
 // holds the store.

@@ -3,43 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <system_error>
+
+#include "io/file/bytes.h"
 
 namespace geo::io {
 namespace {
 
-constexpr std::uintmax_t kBytesMax = 256U << 20U;
 // toml++ walks nested tables by recursion, and a dotted key nests one a part.
 constexpr std::size_t kKeyPartsMax = 64;
-
-struct Text {
-  std::string bytes;
-  std::string problem;  // empty: it could be read
-};
-
-Text read_bytes(const std::filesystem::path& file) {
-  std::error_code error;
-  if (std::filesystem::is_directory(file, error)) return {{}, "is a directory, expected a TOML file"};
-  std::ifstream in(file, std::ios::binary);
-  Text text;
-  if (!in) {
-    text.problem = fmt::format("cannot be opened: {}", std::system_category().message(errno));
-    return text;
-  }
-  constexpr std::size_t kChunk = 1U << 16U;
-  while (in) {
-    const std::size_t size = text.bytes.size();
-    text.bytes.resize(size + kChunk);
-    in.read(text.bytes.data() + size, kChunk);
-    text.bytes.resize(size + static_cast<std::size_t>(in.gcount()));
-    if (text.bytes.size() > kBytesMax) return {{}, fmt::format("is larger than {} MiB", kBytesMax >> 20U)};
-  }
-  if (in.bad()) return {{}, "cannot be read"};
-  return text;
-}
 
 // Passes over a string or a comment that begins at `at`; elsewhere over one byte.
 std::size_t skip(std::string_view text, std::size_t at) {
@@ -125,17 +97,24 @@ Document::Document(const std::filesystem::path& file, IfMissing if_missing, Faul
     if (!readable_) faults_.push_back({file_, 0, 0, "", "no such file"});
     return;
   }
-  const Text text = read_bytes(file);
-  if (!text.problem.empty()) {
-    faults_.push_back({file_, 0, 0, "", text.problem});
-    return;
-  }
-  if (const std::size_t line = line_of_endless_key(text.bytes); line != 0) {
+  if (const auto text = read_bytes(file))
+    parse(*text);
+  else
+    faults_.push_back({file_, 0, 0, "", text.error()});
+}
+
+Document::Document(const std::filesystem::path& file, std::string_view text, Faults& faults)
+    : file_(file.string()), faults_(faults) {
+  parse(text);
+}
+
+void Document::parse(std::string_view text) {
+  if (const std::size_t line = line_of_endless_key(text); line != 0) {
     faults_.push_back({file_, line, 1, "", fmt::format("a key of more than {} parts", kKeyPartsMax)});
     return;
   }
   try {
-    root_ = toml::parse(text.bytes, file_);
+    root_ = toml::parse(text, file_);
     readable_ = true;
   } catch (const toml::parse_error& broken) {
     add(broken.source(), "", std::string(broken.description()));

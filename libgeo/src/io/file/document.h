@@ -31,6 +31,8 @@ class Document {
   enum class IfMissing { empty, fault };
 
   Document(const std::filesystem::path& file, IfMissing if_missing, Faults& faults);
+  // What stands in `file`, where it was read already.
+  Document(const std::filesystem::path& file, std::string_view text, Faults& faults);
   Document(const Document&) = delete;
   Document& operator=(const Document&) = delete;
 
@@ -57,6 +59,7 @@ class Document {
   void fault_missing(const toml::table& row, std::string_view table, std::string_view key, std::string message);
 
  private:
+  void parse(std::string_view text);
   void add(const toml::source_region& at, std::string key, std::string message);
   // The rows of an array of tables; a lone [name] is told and taken for one.
   std::vector<const toml::table*> tables_of(std::string_view name);

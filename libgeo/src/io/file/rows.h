@@ -41,6 +41,14 @@ bool read_row(Fields& fields, auth::Token& token) {
   return digits.has_value();
 }
 
+template <class Keys>
+void write_row(Keys& keys, const auth::Token& token, const auth::Token& usual) {
+  keys.key("sha256", hex(token.sha256.data(), token.sha256.size()))
+      .key("owner_type", token.owner.type)
+      .key("owner_id", token.owner.id)
+      .key("expires_at", token.expires_at, usual.expires_at);
+}
+
 template <class Fields>
 bool read_row(Fields& fields, auth::Grant& grant) {
   static const TextRule object_type = rules::one_of({"camera", "server"});
@@ -58,6 +66,16 @@ bool read_row(Fields& fields, auth::Grant& grant) {
   return true;
 }
 
+template <class Keys>
+void write_row(Keys& keys, const auth::Grant& grant, const auth::Grant& usual) {
+  keys.key("owner_type", grant.owner.type)
+      .key("owner_id", grant.owner.id)
+      .key("object_type", grant.object_type)
+      .key("server", grant.server, usual.server)
+      .key("object_id", grant.object_id)
+      .key("rights", grant.rights, usual.rights);
+}
+
 template <class Fields>
 bool read_row(Fields& fields, billing::User& user) {
   assign(fields.text("id", rules::id(), Need::required), user.id);
@@ -65,6 +83,14 @@ bool read_row(Fields& fields, billing::User& user) {
   user.paid_until = fields.time("paid_until");
   assign(fields.boolean("blocked"), user.blocked);
   return !user.id.empty();
+}
+
+template <class Keys>
+void write_row(Keys& keys, const billing::User& user, const billing::User& usual) {
+  keys.key("id", user.id)
+      .key("tariff", user.tariff)
+      .key("paid_until", user.paid_until, usual.paid_until)
+      .key("blocked", user.blocked, usual.blocked);
 }
 
 template <class Fields>
@@ -75,12 +101,24 @@ bool read_row(Fields& fields, billing::Tariff& tariff) {
   return !tariff.id.empty();
 }
 
+template <class Keys>
+void write_row(Keys& keys, const billing::Tariff& tariff, const billing::Tariff& usual) {
+  keys.key("id", tariff.id).key("formats", tariff.formats).key("max_streams", tariff.max_streams, usual.max_streams);
+}
+
 template <class Fields>
 bool read_row(Fields& fields, billing::Usage& usage) {
   assign(fields.text("user", rules::id(), Need::required), usage.user);
   assign(fields.integer("streams", 0, INT64_MAX), usage.streams);
   usage.reported_at = fields.time("reported_at");
   return !usage.user.empty();
+}
+
+template <class Keys>
+void write_row(Keys& keys, const billing::Usage& usage, const billing::Usage& usual) {
+  keys.key("user", usage.user)
+      .key("streams", usage.streams, usual.streams)
+      .key("reported_at", usage.reported_at, usual.reported_at);
 }
 
 // ---- devices ----
@@ -96,6 +134,16 @@ bool read_row(Fields& fields, devices::Server& server) {
   return !server.id.empty();
 }
 
+template <class Keys>
+void write_row(Keys& keys, const devices::Server& server, const devices::Server& usual) {
+  keys.key("id", server.id)
+      .key("dc", server.dc, usual.dc)
+      .key("online", server.online)
+      .key("partner", server.partner, usual.partner)
+      .key("owner_type", server.owner_type)
+      .key("owner_id", server.owner_id);
+}
+
 template <class Fields>
 bool read_row(Fields& fields, devices::Camera& camera) {
   assign(fields.text("server", rules::id(), Need::required), camera.server);
@@ -103,6 +151,11 @@ bool read_row(Fields& fields, devices::Camera& camera) {
   assign(fields.boolean("online", Need::required), camera.online);
   assign(fields.texts("streams", rules::format(), Need::required), camera.streams);
   return !camera.server.empty() && !camera.id.empty();
+}
+
+template <class Keys>
+void write_row(Keys& keys, const devices::Camera& camera, const devices::Camera&) {
+  keys.key("server", camera.server).key("id", camera.id).key("online", camera.online).key("streams", camera.streams);
 }
 
 // ---- states ----
@@ -115,6 +168,15 @@ bool read_row(Fields& fields, balance::Report& report) {
   report.sessions = fields.integer("sessions", 0, INT64_MAX);
   report.load = fields.number("load", 0, 1e6);
   return !report.id.empty() && report.seen_at != WallTime{};
+}
+
+template <class Keys>
+void write_row(Keys& keys, const balance::Report& report, const balance::Report& usual) {
+  keys.key("id", report.id)
+      .key("seen_at", report.seen_at)
+      .key("online", report.online, usual.online)
+      .key("sessions", report.sessions, usual.sessions)
+      .key("load", report.load, usual.load);
 }
 
 // ---- topology ----
@@ -135,6 +197,13 @@ bool read_row(Fields& fields, place::Pattern& pattern) {
   return !pattern.id.empty();
 }
 
+template <class Keys>
+void write_row(Keys& keys, const place::Pattern& pattern, const place::Pattern& usual) {
+  keys.key("id", pattern.id)
+      .key("fallback", pattern.fallback, usual.fallback)
+      .key("policy", pattern.policy, usual.policy);
+}
+
 template <class Fields>
 bool read_row(Fields& fields, place::Partner& partner) {
   assign(fields.text("id", rules::id(), Need::required), partner.id);
@@ -144,6 +213,15 @@ bool read_row(Fields& fields, place::Partner& partner) {
   assign(fields.number("max_share", 0, 1), partner.max_share);
   assign(fields.text("policy", rules::policy()), partner.policy);
   return !partner.id.empty();
+}
+
+template <class Keys>
+void write_row(Keys& keys, const place::Partner& partner, const place::Partner& usual) {
+  keys.key("id", partner.id)
+      .key("hosts", partner.hosts, usual.hosts)
+      .key("default_group", partner.default_group, usual.default_group)
+      .key("max_share", partner.max_share, usual.max_share)
+      .key("policy", partner.policy, usual.policy);
 }
 
 template <class Fields>
@@ -156,6 +234,15 @@ bool read_row(Fields& fields, place::Group& group) {
   return !group.id.empty();
 }
 
+template <class Keys>
+void write_row(Keys& keys, const place::Group& group, const place::Group& usual) {
+  keys.key("id", group.id)
+      .key("coordinates", group.coordinates, usual.coordinates)
+      .key("country", group.country, usual.country)
+      .key("fallback", group.fallback, usual.fallback)
+      .key("forbid", group.forbid, usual.forbid);
+}
+
 template <class Fields>
 bool read_row(Fields& fields, place::Place& place) {
   assign(fields.text("country", rules::country(), Need::required), place.country);
@@ -163,6 +250,14 @@ bool read_row(Fields& fields, place::Place& place) {
   assign(fields.text("city", rules::free_text()), place.city);
   assign(fields.text("group", rules::id(), Need::required), place.group);
   return fields.ok();
+}
+
+template <class Keys>
+void write_row(Keys& keys, const place::Place& place, const place::Place& usual) {
+  keys.key("country", place.country)
+      .key("region", place.region, usual.region)
+      .key("city", place.city, usual.city)
+      .key("group", place.group);
 }
 
 template <class Fields>
@@ -178,6 +273,18 @@ bool read_row(Fields& fields, place::Network& network) {
   if (fields.ok() && network.group.empty() && location.empty())
     fields.fault_missing("group", "missing; expected a group, or a place: country, region, city or coordinates");
   return fields.ok();
+}
+
+template <class Keys>
+void write_row(Keys& keys, const place::Network& network, const place::Network& usual) {
+  const place::Location& at = network.location;
+  const place::Location& nowhere = usual.location;
+  keys.key("cidr", network.cidr.to_string())
+      .key("group", network.group, usual.group)
+      .key("country", at.country_code, nowhere.country_code)
+      .key("region", at.region_iso.empty() ? at.region : at.region_iso, nowhere.region)
+      .key("city", at.city, nowhere.city)
+      .key("coordinates", at.coordinates, nowhere.coordinates);
 }
 
 template <class Fields>
@@ -218,6 +325,25 @@ bool read_row(Fields& fields, place::Node& node) {
   if (listed && node.ports == place::Ports{0, 0, 0, 0})
     fields.fault("ports", "expected at least one of https, wss, http, ws, found none");
   return !node.id.empty();
+}
+
+template <class Keys>
+void write_row(Keys& keys, const place::Node& node, const place::Node& usual) {
+  keys.key("id", node.id)
+      .key("host", node.host)
+      .key("group", node.group)
+      .key("dc", node.dc, usual.dc)
+      .key("weight", node.weight, usual.weight)
+      .key("capacity", node.capacity, usual.capacity)
+      .key("patterns", node.patterns, usual.patterns)
+      .key("partners", node.partners, usual.partners)
+      .key("formats", node.formats, usual.formats)
+      .key("admin", place::name_of(node.admin), place::name_of(usual.admin))
+      .key("country", node.country, usual.country)
+      .key("coordinates", node.coordinates, usual.coordinates)
+      .key("forbid", node.forbid, usual.forbid)
+      .key("check", node.check, usual.check)
+      .key("ports", node.ports, usual.ports);
 }
 
 // For Document::rows().

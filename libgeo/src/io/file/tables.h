@@ -13,6 +13,10 @@ void read_accounts(Document& document, Data& data);
 void read_devices(Document& document, Data& data);
 void read_node_states(Document& document, std::vector<balance::Report>& reports);
 
+// As TOML writes it, to the microsecond. Times outside the years 0 to 9999, which it cannot write, become the nearest
+// it can.
+std::string toml_time(WallTime time);
+
 // Which tables are known in full; a reference into any other is not judged.
 struct Whole {
   bool users = true, tariffs = true, servers = true, partners = true, nodes = true;

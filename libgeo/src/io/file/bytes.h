@@ -1,0 +1,42 @@
+// A file's bytes: read whole, replaced whole, one that does so at a time.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+
+namespace geo::io {
+
+// Owns a file descriptor; -1: none.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~Descriptor();
+
+  int get() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+  bool open() const { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+// The whole file. The error completes "FILE: ..".
+tl::expected<std::string, std::string> read_bytes(const std::filesystem::path& file);
+
+// Who looks at `file` at any moment, also after a loss of power, finds the old bytes or the new ones. A symbolic link
+// stays one, its target is replaced; mode and owner stay as far as the system lets us. The error names the file.
+tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes);
+
+// flock(LOCK_EX). Somebody else holds it for all of `patience`: the error is empty; else it says why.
+tl::expected<void, std::string> lock(const Descriptor& file, std::chrono::milliseconds patience);
+
+}  // namespace geo::io

@@ -1,0 +1,207 @@
+// Rows as TOML, in the one form that equal content has.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+#include <tuple>
+
+#include "geo/base/text.h"
+#include "geo/io/file.h"
+#include "io/file/bytes.h"
+#include "io/file/rows.h"
+#include "io/file/tables.h"
+
+namespace geo::io {
+namespace {
+
+// ---- the order of rows: by their key, a grant by all it says ----
+
+template <class Row>
+auto key_of(const Row& row) {
+  return std::tie(row.id);
+}
+auto key_of(const place::Place& place) { return std::tie(place.country, place.region, place.city); }
+auto key_of(const place::Network& network) { return std::tie(network.cidr); }
+auto key_of(const auth::Token& token) { return std::tie(token.sha256); }
+auto key_of(const auth::Grant& grant) {
+  return std::tie(grant.owner.type, grant.owner.id, grant.object_type, grant.server, grant.object_id, grant.rights);
+}
+auto key_of(const billing::Usage& usage) { return std::tie(usage.user); }
+auto key_of(const devices::Camera& camera) { return std::tie(camera.server, camera.id); }
+
+template <class Row>
+std::vector<const Row*> in_order(const std::vector<Row>& rows) {
+  std::vector<const Row*> order;
+  order.reserve(rows.size());
+  for (const Row& row : rows) order.push_back(&row);
+  std::stable_sort(order.begin(), order.end(), [](const Row* a, const Row* b) { return key_of(*a) < key_of(*b); });
+  return order;
+}
+
+// ---- values ----
+
+void append(std::string& out, std::string_view text) {
+  Json(out).text(text);  // a JSON string is a basic string of TOML
+}
+void append(std::string& out, bool value) { out += value ? "true" : "false"; }
+void append(std::string& out, std::int64_t value) { fmt::format_to(std::back_inserter(out), "{}", value); }
+void append(std::string& out, double value) {
+  // The shortest that reads back the same; the zeros are equal, so they look it.
+  fmt::format_to(std::back_inserter(out), "{}", value == 0 ? 0.0 : value);
+}
+void append(std::string& out, WallTime time) { out += toml_time(time); }
+void append(std::string& out, const place::Coordinates& at) {
+  out += '[';
+  append(out, at.latitude);
+  out += ", ";
+  append(out, at.longitude);
+  out += ']';
+}
+void append(std::string& out, const place::Forbid& forbid) { append(out, forbid.client + ">" + forbid.node); }
+void append(std::string& out, const place::Ports& ports) {
+  std::string_view before = "{ ";
+  for (const auto& [scheme, port] : {std::pair{"https", ports.https}, std::pair{"wss", ports.wss},
+                                     std::pair{"http", ports.http}, std::pair{"ws", ports.ws}}) {
+    if (port == 0) continue;
+    fmt::format_to(std::back_inserter(out), "{}{} = {}", before, scheme, port);
+    before = ", ";
+  }
+  out += " }";
+}
+template <class Item>
+void append(std::string& out, const std::vector<Item>& items) {
+  out += '[';
+  for (const Item& item : items) {
+    if (&item != &items.front()) out += ", ";
+    append(out, item);
+  }
+  out += ']';
+}
+template <class Value>
+void append(std::string& out, const std::optional<Value>& value) {
+  append(out, *value);
+}
+
+// ---- rows: what is required is always there, all else where it differs from its default ----
+
+class Keys {
+ public:
+  explicit Keys(std::string& out) : out_(out) {}
+
+  template <class Value>
+  Keys& key(std::string_view name, const Value& value) {
+    out_ += name;
+    out_ += " = ";
+    append(out_, value);
+    out_ += '\n';
+    return *this;
+  }
+  template <class Value>
+  Keys& key(std::string_view name, const Value& value, const Value& usual) {
+    return value == usual ? *this : key(name, value);
+  }
+
+ private:
+  std::string& out_;
+};
+
+template <class Row>
+void table(std::string& out, std::string_view name, const std::vector<Row>& rows) {
+  static const Row kUsual{};
+  Keys keys(out);
+  for (const Row* row : in_order(rows)) {
+    if (!out.empty()) out += '\n';
+    fmt::format_to(std::back_inserter(out), "[[{}]]\n", name);
+    write_row(keys, *row, kUsual);
+  }
+}
+
+template <class Row>
+void sort(std::vector<Row>& rows) {
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return key_of(a) < key_of(b); });
+}
+
+}  // namespace
+
+std::string toml_time(WallTime time) {
+  using namespace std::chrono;
+  constexpr WallTime kFirst = sys_days(year(0) / January / 1);
+  constexpr WallTime kLast = WallTime(sys_days(year(10000) / January / 1)) - microseconds(1);
+  time = std::clamp(time, kFirst, kLast);
+  std::string out = rfc3339(time);
+  const auto fraction = time - floor<seconds>(time);
+  if (fraction.count() == 0) return out;
+  out.pop_back();
+  fmt::format_to(std::back_inserter(out), ".{:06}", fraction.count());
+  out.erase(out.find_last_not_of('0') + 1);
+  return out + 'Z';
+}
+
+void sort_by_key(place::Rows& rows) {
+  sort(rows.patterns);
+  sort(rows.partners);
+  sort(rows.groups);
+  sort(rows.places);
+  sort(rows.networks);
+  sort(rows.nodes);
+}
+
+void sort_by_key(Data& data) {
+  sort_by_key(data.topology);
+  sort(data.tokens);
+  sort(data.grants);
+  sort(data.users);
+  sort(data.tariffs);
+  sort(data.usage);
+  sort(data.servers);
+  sort(data.cameras);
+  sort(data.node_states);
+}
+
+std::string topology_text(const place::Rows& rows) {
+  std::string out;
+  table(out, "patterns", rows.patterns);
+  table(out, "partners", rows.partners);
+  table(out, "groups", rows.groups);
+  table(out, "places", rows.places);
+  table(out, "networks", rows.networks);
+  table(out, "nodes", rows.nodes);
+  return out;
+}
+
+std::string accounts_text(const Data& data) {
+  std::string out;
+  table(out, "tokens", data.tokens);
+  table(out, "grants", data.grants);
+  table(out, "users", data.users);
+  table(out, "tariffs", data.tariffs);
+  table(out, "usage", data.usage);
+  return out;
+}
+
+std::string devices_text(const Data& data) {
+  std::string out;
+  table(out, "servers", data.servers);
+  table(out, "cameras", data.cameras);
+  return out;
+}
+
+std::string states_text(const std::vector<balance::Report>& reports) {
+  std::string out;
+  table(out, "node_states", reports);
+  return out;
+}
+
+tl::expected<void, std::string> write_data(const Data& data, const std::filesystem::path& dir) {
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return tl::make_unexpected(fmt::format("{}: cannot be made: {}", dir.string(), error.message()));
+  // What others refer to comes first: devices name users, and partners of the topology.
+  auto written = replace_file(dir / "topology.toml", topology_text(data.topology));
+  if (written) written = replace_file(dir / "accounts.toml", accounts_text(data));
+  if (written) written = replace_file(dir / "devices.toml", devices_text(data));
+  return written;
+}
+
+}  // namespace geo::io
