@@ -56,7 +56,7 @@ void add_providers(Families& families, const World& world, geo::MonotonicTime no
 }
 
 void add_caches(Families& families, const World& world) {
-  const auto places = world.places == nullptr ? geo::resolve::PlaceCache::Stats{} : world.places->stats();
+  const auto places = world.places == nullptr ? geo::CacheStats{} : world.places->stats();
   const auto add = [&](const char* name, const char* help, MetricType type, double value) {
     families.open(name, help, type);
     families.value(value, {{"cache", "places"}});

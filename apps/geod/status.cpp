@@ -58,7 +58,7 @@ void append_caches(Json& json, const World& world) {
   const auto count = [&](std::string_view name, std::uint64_t value) {
     json.field(name, static_cast<std::int64_t>(value));
   };
-  const auto places = world.places == nullptr ? geo::resolve::PlaceCache::Stats{} : world.places->stats();
+  const auto places = world.places == nullptr ? geo::CacheStats{} : world.places->stats();
   json.key("caches").open('{').key("places").open('{');
   count("hits", places.hits);
   count("misses", places.misses);

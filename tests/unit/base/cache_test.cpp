@@ -270,7 +270,7 @@ TEST(CacheStats, CountsEachAnswerOnce) {
   const auto fails = answers(deny(ErrorCode::internal, ""), kNow + 150ms);
   for (int stale = 0; stale < 3; ++stale) cache.get(1, kNow + 150ms, Wait::never(), fails);
   cache.get(2, kNow, Wait::never(), answers(deny(ErrorCode::not_found, ""), kNow));
-  const Texts::Stats stats = cache.stats();
+  const CacheStats stats = cache.stats();
   EXPECT_EQ(stats.hits, 5);
   EXPECT_EQ(stats.misses, 3);
   EXPECT_EQ(stats.stale, 3);

@@ -48,6 +48,23 @@ enum class Stale : std::uint8_t {
   when_failed,      // only when the upstream failed
 };
 
+// Each get() is a hit, stale, or a miss: loaded since `now`, or waited for in vain. One that may not wait and has
+// nothing to tell counts nothing: whoever asked asks again. Each load is a call of Start.
+struct CacheStats {
+  std::uint64_t hits = 0, misses = 0, stale = 0, loads = 0, failures = 0;
+  std::size_t entries = 0;
+
+  CacheStats& operator+=(const CacheStats& other) {
+    hits += other.hits;
+    misses += other.misses;
+    stale += other.stale;
+    loads += other.loads;
+    failures += other.failures;
+    entries += other.entries;
+    return *this;
+  }
+};
+
 // Owns: its entries, together with the Loads under way: those may be finished after it is gone. They are as many as
 // `start` lets be.
 // Threads: any number at once. Waits only in get(), until the deadline it is given.
@@ -115,13 +132,7 @@ class Cache {
   template <class Start>
   std::optional<Hit> get(const Key& key, MonotonicTime now, Wait wait, Start&& start);
 
-  // Each get() is a hit, stale, or a miss: loaded since `now`, or waited for in vain. One that may not wait and has
-  // nothing to tell counts nothing: whoever asked asks again. Each load is a call of Start.
-  struct Stats {
-    std::uint64_t hits, misses, stale, loads, failures;
-    std::size_t entries;
-  };
-  Stats stats() const;
+  CacheStats stats() const;
 
  private:
   using Handle = std::shared_ptr<const Node>;
@@ -316,7 +327,7 @@ auto Cache<Key, Value, Hash>::landed(Flight& flight, Handle old, MonotonicTime n
 }
 
 template <class Key, class Value, class Hash>
-auto Cache<Key, Value, Hash>::stats() const -> Stats {
+CacheStats Cache<Key, Value, Hash>::stats() const {
   std::size_t entries = 0;
   for (auto& shard : core_->shards) {
     const std::lock_guard lock(shard.mutex);

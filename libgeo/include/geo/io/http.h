@@ -7,8 +7,11 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "geo/auth.h"
+#include "geo/base/cache.h"
 #include "geo/base/clock.h"
 #include "geo/base/export.h"
+#include "geo/base/upstream.h"
 #include "geo/resolve.h"
 
 namespace geo::io {
@@ -47,5 +50,25 @@ struct RemoteSettings {
   std::string url;
 };
 GEO_EXPORT std::shared_ptr<const resolve::Upstream> remote(const RemoteSettings& settings, const Clock& clock);
+
+// The auth client: POST {url}/authorize, one call per (token, right, object) however many wait; what it is told is kept
+// as long as max_age_s, the token and `limits` allow.
+//
+// 401 with token_unknown or token_expired and 403 with forbidden are its answers, kept apart and kept for the negative
+// life. Anything else that is no decision is the auth-server's failure, but upstream_unavailable, deadline_exceeded and
+// rate_limited in the contract's form: it is well itself.
+class AuthClient : public auth::Authorizer {
+ public:
+  static constexpr std::string_view kName = "auth";
+  std::string_view name() const override { return kName; }
+  virtual UpstreamStatus status(MonotonicTime now) const = 0;
+  virtual CacheStats stats() const = 0;
+};
+struct AuthClientSettings {
+  std::string url;
+  std::chrono::milliseconds budget{1000};  // of a call
+  CacheLimits limits;
+};
+GEO_EXPORT std::shared_ptr<const AuthClient> auth_client(const AuthClientSettings& settings, const Clock& clock);
 
 }  // namespace geo::io
