@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "geo/balance.h"
@@ -69,6 +70,9 @@ GEO_EXPORT Built build(const config::Config& config, const Options& options = {}
 // With the config's own faults: what else is wrong - data, keys, databases - is told in the same run, but for the parts
 // whose section has a fault.
 GEO_EXPORT Built build(const config::Read& read, const Options& options = {});
+
+// MongoDB's, from [store] uri or else the file that uri_file names. The error holds nothing of it.
+GEO_EXPORT tl::expected<std::string, std::string> store_uri(const config::Config& config);
 
 // Re-reads states.toml into `world` if it changed since the last good read. The reports that can be read are taken up,
 // whatever else stands there; of a file that is no TOML none, and the old ones stay. Faults: what was wrong, told once

@@ -303,6 +303,17 @@ Built build(const config::Read& read, const Options& options) {
   return Builder(read.config, read.faults, options).run();
 }
 
+tl::expected<std::string, std::string> store_uri(const config::Config& config) {
+  const config::Store& store = config.store;
+  if (!store.uri.empty()) return store.uri;
+  if (store.uri_file.empty())
+    return tl::unexpected<std::string>("store.uri: missing; expected it, or the file that holds it as store.uri_file");
+  const auto path = io::secret_path(store.uri_file, config.dir);
+  auto uri = path ? io::read_key(*path) : tl::unexpected(path.error());
+  if (!uri) return tl::unexpected(fmt::format("store.uri_file: {}", uri.error()));
+  return std::move(*uri);
+}
+
 Faults refresh_states(const World& world) {
   if (!world.has_topology) return {};
   Watched& watched = *world.watched;
