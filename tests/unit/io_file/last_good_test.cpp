@@ -40,6 +40,7 @@ TEST(LastGood, ComesBackAsItWasSaved) {
   const std::string text = read(file);
   EXPECT_TRUE(text.starts_with("# last_good = { version = \"7\", stamp = \"9f\", time = 2027-01-15T08:00:00.123Z }\n"))
       << text;
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600)) << "checks may hold passwords";
   auto last = read_last_good(file);
   ASSERT_TRUE(last) << last.error().why;
   EXPECT_EQ(last->rows, some_rows());
@@ -130,14 +131,14 @@ TEST(LastGood, ADirectoryThatCannotBeWrittenIsTold) {
 
 TEST(FileLock, OneHoldsItAtATime) {
   const test::TempDir dir;
-  const auto file = dir.path() / "state" / "t.toml.lock";
+  const auto file = dir.path() / "state" / "t.toml";
   {
     const auto first = FileLock::take(file);
     ASSERT_TRUE(first) << first.error();
     const auto second = FileLock::take(file);
     ASSERT_FALSE(second);
-    EXPECT_EQ(second.error(), file.string() + ": another process holds this lock");
-    EXPECT_TRUE(FileLock::take(dir.path() / "state" / "other.lock"));
+    EXPECT_EQ(second.error(), file.string() + ".lock: another process holds this lock");
+    EXPECT_TRUE(FileLock::take(dir.path() / "state" / "other.toml"));
   }
   auto third = FileLock::take(file);
   ASSERT_TRUE(third) << third.error();

@@ -101,10 +101,12 @@ struct NoLastGood {
 };
 GEO_EXPORT tl::expected<LastGood, NoLastGood> read_last_good(const std::filesystem::path& file);
 
-// Held by one at a time, among processes and within one; it goes with the process that holds it. The file stays.
+// The right to save `file`: an flock on FILE.lock, held by one at a time, among processes and within one. It goes with
+// the process that holds it; FILE.lock stays.
 class GEO_EXPORT FileLock {
  public:
-  // Makes file and directory where they are missing. The error: somebody else holds it, or why it cannot be had.
+  // Makes FILE.lock and its directory where they are missing. The error names it: another process holds it, or why it
+  // cannot be had.
   static tl::expected<FileLock, std::string> take(const std::filesystem::path& file);
   FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   FileLock& operator=(FileLock&& other) noexcept {

@@ -90,20 +90,22 @@ tl::expected<std::string, std::string> read_bytes(const std::filesystem::path& f
   return bytes;
 }
 
-tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes) {
+tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes, unsigned mode) {
   const auto failed = [&](std::string_view why) {
     return tl::make_unexpected(fmt::format("{}: cannot be written: {}", file.string(), why));
   };
   std::error_code error;
   std::filesystem::path target = file;
-  if (std::filesystem::is_symlink(file, error)) target = std::filesystem::canonical(file, error);
-  if (error && error != std::errc::no_such_file_or_directory) return failed(error.message());
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(file, error))) {
+    target = std::filesystem::canonical(file, error);
+    if (error) return failed(error.message());
+  }
 
   struct stat old {};
   const bool there = ::stat(target.c_str(), &old) == 0;
   if (there && !S_ISREG(old.st_mode)) return failed("is no regular file");
   const std::filesystem::path dir = target.has_parent_path() ? target.parent_path() : ".";
-  Beside fresh(dir, there ? 0600 : 0666);
+  Beside fresh(dir, there ? 0600 : mode);
   if (!fresh.open()) return failed(system_text(errno));
   if (there) fresh.take_after(old);
   if (!fresh.write(bytes) || !fresh.put_in_place_of(target)) return failed(system_text(errno));

@@ -34,7 +34,9 @@ tl::expected<std::string, std::string> read_bytes(const std::filesystem::path& f
 
 // Who looks at `file` at any moment, also after a loss of power, finds the old bytes or the new ones. A symbolic link
 // stays one, its target is replaced; mode and owner stay as far as the system lets us. The error names the file.
-tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes);
+// mode: of a new file, as far as the umask lets it.
+tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes,
+                                             unsigned mode = 0666);
 
 // flock(LOCK_EX). Somebody else holds it for all of `patience`: the error is empty; else it says why.
 tl::expected<void, std::string> lock(const Descriptor& file, std::chrono::milliseconds patience);

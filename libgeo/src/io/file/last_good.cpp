@@ -52,7 +52,7 @@ tl::expected<void, std::string> save_last_good(const std::filesystem::path& file
   text += fmt::format(", time = {} }}\n\n", toml_time(time));
   text += topology_text(rows);
   text += foot_of(text);
-  return replace_file(file, text);
+  return replace_file(file, text, 0600);  // the URLs of checks may hold passwords
 }
 
 tl::expected<LastGood, NoLastGood> read_last_good(const std::filesystem::path& file) {
@@ -85,11 +85,10 @@ tl::expected<LastGood, NoLastGood> read_last_good(const std::filesystem::path& f
 }
 
 tl::expected<FileLock, std::string> FileLock::take(const std::filesystem::path& file) {
-  const auto failed = [&](std::string_view why) {
-    return tl::make_unexpected(fmt::format("{}: {}", file.string(), why));
-  };
+  const std::string name = file.string() + ".lock";
+  const auto failed = [&](std::string_view why) { return tl::make_unexpected(fmt::format("{}: {}", name, why)); };
   if (const std::error_code error = make_parent(file)) return failed(error.message());
-  Descriptor opened(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  Descriptor opened(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!opened.open()) return failed(std::system_category().message(errno));
   if (const auto locked = lock(opened, std::chrono::milliseconds(0)); !locked)
     return failed(locked.error().empty() ? "another process holds this lock" : locked.error());

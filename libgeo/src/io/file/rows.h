@@ -1,11 +1,13 @@
 // The keys of every table, each named once, and what their values must look like - whatever holds the row: a table of a
 // TOML file (io/file/document.h) or a document of MongoDB (io/mongo/fields.h).
 //
-// read_row(fields, row) says whether the row can be told from others. `Fields` offers
-//   text texts boolean integer number time coordinates   the value of a key; nothing where it is absent or told as
-//   wrong table(key, expected, read)    the keys of a table within the row; true: it is there and in order fault(key,
-//   message)           of a value that is there fault_missing(key, message) ok()                          nothing was
-//   wrong so far
+// read_row(fields, row) says whether the row can be told from others. `Fields` offers text(), texts(), boolean(),
+// integer(), number(), time(), coordinates(): the value of a key, nothing where it is absent or told as wrong;
+// table(key, expected, read): the keys of a table within the row, true where it is there and in order;
+// fault(key, message) of a value that is there, fault_missing(key, message); ok(): nothing was wrong so far.
+//
+// write_row(keys, row, usual) gives `Keys` what is required as key(name, value), all else as key(name, value, usual):
+// it may be left out where the two are equal. `usual`: a row as read_row() finds it.
 #pragma once
 
 #include <algorithm>

@@ -45,9 +45,7 @@ bool has_passed(MonotonicTime deadline) { return std::chrono::steady_clock::now(
 class Bytes {
  public:
   static Done<Bytes> of(const Document::Ptr& document) {
-    Document empty;
-    auto bytes =
-        write_bson(document.isNull() ? empty : const_cast<Document&>(*document));  // Poco's write changes nothing
+    auto bytes = write_bson(document.isNull() ? Document() : *document);
     if (!bytes) return fail(Kind::rejected, std::move(bytes.error()));
     return Bytes(std::move(*bytes));
   }
@@ -381,8 +379,12 @@ Done<void> Connection::find(const Query& query, MonotonicTime deadline, const st
         each(tl::unexpected(Unreadable{query.collection, std::move(read.error().id), std::move(read.error().why)}));
     }
   };
-  // A server that was started anew closes the connections that the pool still holds.
-  if (auto done = once(); done || came || done.error().kind != Kind::unreachable || has_passed(deadline)) return done;
+  // A server that was started anew closes the connections that the pool still holds: that shows at once.
+  const auto since = std::chrono::steady_clock::now();
+  auto done = once();
+  if (done || came || done.error().kind != Kind::unreachable ||
+      pool_->is_long(std::chrono::steady_clock::now() - since))
+    return done;
   return once();
 }
 

@@ -1,4 +1,5 @@
-// Operations on a MongoDB database: documents as Poco carries them, libmongoc behind it (in connection.cpp and uri.cpp alone).
+// Operations on a MongoDB database: documents as Poco carries them, libmongoc behind it (in connection.cpp and uri.cpp
+// alone).
 //
 // Errors: values. No text holds the URI's user, password or options.
 // Threads: any number at a time; each operation borrows a client from a pool of `clients`.

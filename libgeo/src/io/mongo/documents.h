@@ -26,7 +26,7 @@ struct NoDocument {
 
 tl::expected<Document::Ptr, NoDocument> read_bson(std::string_view bytes);
 // The error says what cannot be stored.
-tl::expected<std::string, std::string> write_bson(Document& document);
+tl::expected<std::string, std::string> write_bson(const Document& document);
 
 // `_id` for a log: text as it is (no more than 200 bytes of it), an ObjectId in hex, a number in digits, else "?".
 std::string id_of(const Document& document);
