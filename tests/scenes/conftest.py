@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import pytest  # noqa: E402
 
+from support.mongo import GIVEN, Mongo, Server  # noqa: E402
 from support.town import town  # noqa: E402
 from support.world import BIN, World  # noqa: E402
 
@@ -68,3 +69,29 @@ def module_stage(tmp_path_factory):
 def geod(module_stage):
     """geod on the town as it is; scenes that share it change nothing."""
     return module_stage.geod()
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory):
+    if GIVEN:
+        yield None
+        return
+    server = Server(tmp_path_factory.mktemp("mongo"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def mongo(mongo_server):
+    """An empty database on a server that all scenes share: none may kill it."""
+    it = Mongo(mongo_server)
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def own_mongo(tmp_path):
+    """An empty database on a server of the scene's own, to be killed, stopped and started again."""
+    server = Server(tmp_path / "mongo")
+    yield Mongo(server)
+    server.kill()

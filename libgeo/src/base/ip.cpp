@@ -118,7 +118,7 @@ std::optional<Cidr> Cidr::parse(std::string_view text, std::string* why) {
   const std::size_t slash = text.find('/');
   const std::string_view address = text.substr(0, slash);
   const std::optional<Ip> ip = Ip::parse(address);
-  if (!ip) return refuse("\"" + std::string(address.substr(0, 64)) + "\" is not an IP address");
+  if (!ip) return refuse("its address is no IP address");
   const unsigned width = ip->is_v4() ? 32 : 128;
   Cidr cidr{*ip, static_cast<std::uint8_t>(width)};
   if (ip->is_v4() && address.find(':') != std::string_view::npos) return refuse("write an IPv4 network in IPv4 form");

@@ -119,6 +119,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"[[places]]\ncountry = \"RU\"\ngroup = \"eu\"\ncity = \"a\\u0000b\"\n",
              "topology.toml:4:8: places.city: expected at most 256 bytes of text without control characters, found "
              "\"a\\u0000b\""},
+        Case{"[[places]]\ncountry = \"RU\"\ngroup = \"eu\"\ncity = \"\\u009b31m\\u007f\"\n",
+             "topology.toml:4:8: places.city: expected at most 256 bytes of text without control characters, found "
+             "\"\\u009b31m\\u007f\""},
         Case{"[[networks]]\ncidr = \"10.0.0.1/8\"\ngroup = \"eu\"\n",
              "topology.toml:2:8: networks.cidr: expected a network such as 10.1.0.0/16 or 2001:db8::/32, found "
              "\"10.0.0.1/8\" (host bits are set: the network is 10.0.0.0/8)"},

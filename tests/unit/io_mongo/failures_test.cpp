@@ -150,6 +150,23 @@ TEST(Failures, TextsHoldNeitherTheCommandNorControlCharacters) {
   EXPECT_EQ(find(*open(server.uri())).error().why, "not authorized on geo to execute?[31m command (code 13)");
 }
 
+TEST(Failures, ALoginThatIsRefusedIsRejectedAndShowsNoSecret) {
+  const WireServer server([] { return server_error(18, "no user geod-ru with password hunter2 in admin"); });
+  const auto got = find(*open("mongodb://geod-ru:hunter2@" + server.uri().substr(10)));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().kind, Kind::rejected);
+  EXPECT_EQ(got.error().why.find("hunter2"), got.error().why.npos) << got.error().why;
+  EXPECT_EQ(got.error().why.find("geod-ru"), got.error().why.npos) << got.error().why;
+  EXPECT_NE(got.error().why, "");
+}
+
+TEST(Failures, ALoginThatIsNeverAnsweredIsATimeout) {
+  const WireServer server([] { return std::nullopt; });
+  const auto got = find(*open("mongodb://geod-ru:hunter2@" + server.uri().substr(10), 300ms));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().kind, Kind::timeout) << got.error().why;
+}
+
 TEST(Failures, HostileDocumentsComeOneByOne) {
   std::string deep = document("");
   for (int i = 0; i < 200; ++i) deep = document(element(0x03, "x", deep));

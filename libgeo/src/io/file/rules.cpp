@@ -55,15 +55,24 @@ bool is_host(std::string_view text) {
 
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kShownMax = 80;
-  std::string out;
-  if (text.size() <= kShownMax) {
-    Json(out).text(text);
-    return out;
+  std::size_t end = text.size();
+  if (end > kShownMax) {
+    end = kShownMax;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // not inside a character
   }
-  std::size_t end = kShownMax;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // not inside a character
-  Json(out).text(text.substr(0, end));
-  out.insert(out.size() - 1, "...");
+  std::string json;
+  Json(json).text(text.substr(0, end));
+  // JSON lets DEL and the C1 controls stand, and a terminal obeys them.
+  std::string out;
+  for (std::size_t i = 0; i < json.size();) {
+    const Utf8 c = utf8_at(json, i);
+    if (c.code >= 0x7f && c.code <= 0x9f)
+      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(c.code));
+    else
+      out += json.substr(i, c.size);
+    i += c.size;
+  }
+  if (end < text.size()) out.insert(out.size() - 1, "...");
   return out;
 }
 

@@ -206,7 +206,6 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
   };
   switch (error.domain) {
     case MONGOC_ERROR_SERVER_SELECTION:
-      if (error.code == MONGOC_ERROR_SERVER_SELECTION_BAD_WIRE_VERSION) break;
       return away(heard.is_silent());
     case MONGOC_ERROR_STREAM:
       return away(was_long);
@@ -218,8 +217,13 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
       return {Kind::unreadable, fmt::format("an answer that cannot be read: {}", masked(error.message))};
     case MONGOC_ERROR_WRITE_CONCERN:  // done here, but not where else it was wanted in time
       return {Kind::timeout, masked(error.message)};
-    default:
+    case MONGOC_ERROR_SERVER:
+    case MONGOC_ERROR_COMMAND:
+    case MONGOC_ERROR_QUERY:
       break;
+    default:  // to log in, for one, also where it could not be asked
+      if (was_long) return away(true);
+      return {Kind::rejected, masked(error.message)};
   }
   switch (error.code) {
     case 11000:

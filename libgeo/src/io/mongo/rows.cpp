@@ -16,21 +16,62 @@ namespace {
 
 namespace bson = Poco::MongoDB;
 
-// ---- `_id` ----
+// ---- the collections ----
 
-// Which of a row's keys `_id` says.
+struct About {
+  std::string_view collection;
+  std::string_view key = "id";  // the row's key that `_id` says; "": none
+  std::span<const std::string_view> index = {};
+};
+constexpr std::array<std::string_view, 4> kGranted{"owner_type", "owner_id", "object_type", "object_id"};
+
 template <class Row>
-constexpr std::string_view kKey = "id";
+constexpr About kAbout;
 template <>
-constexpr std::string_view kKey<auth::Token> = "sha256";
+constexpr About kAbout<auth::Token>{"tokens", "sha256"};
 template <>
-constexpr std::string_view kKey<billing::Usage> = "user";
+constexpr About kAbout<auth::Grant>{"grants", "", kGranted};
 template <>
-constexpr std::string_view kKey<place::Network> = "cidr";
+constexpr About kAbout<billing::User>{"users"};
 template <>
-constexpr std::string_view kKey<auth::Grant> = "";
+constexpr About kAbout<billing::Tariff>{"tariffs"};
 template <>
-constexpr std::string_view kKey<place::Place> = "";
+constexpr About kAbout<billing::Usage>{"usage", "user"};
+template <>
+constexpr About kAbout<devices::Server>{"servers"};
+template <>
+constexpr About kAbout<devices::Camera>{"cameras"};
+template <>
+constexpr About kAbout<balance::Report>{"node_states"};
+template <>
+constexpr About kAbout<place::Pattern>{"patterns"};
+template <>
+constexpr About kAbout<place::Partner>{"partners"};
+template <>
+constexpr About kAbout<place::Group>{"groups"};
+template <>
+constexpr About kAbout<place::Place>{"places", ""};
+template <>
+constexpr About kAbout<place::Network>{"networks", "cidr"};
+template <>
+constexpr About kAbout<place::Node>{"nodes"};
+
+// read_row() says what is read of a row.
+template <class Row>
+Collection made() {
+  constexpr About kIt = kAbout<Row>;
+  FieldNames fields;
+  Row row;
+  read_row(fields, row);
+  std::erase_if(fields.names, [](const std::string& field) {
+    return field == kIt.key || (std::is_same_v<Row, devices::Camera> && field == "server");
+  });
+  Collection collection{std::string(kIt.collection), std::move(fields.names), {}};
+  if (!kIt.index.empty()) collection.indexes.push_back({{kIt.index.begin(), kIt.index.end()}});
+  return collection;
+}
+
+// ---- `_id` ----
 
 using KeysOrFault = tl::expected<Keys, std::string>;
 
@@ -44,16 +85,16 @@ KeysOrFault keys_in(const std::string& id) {
     return Keys{{"server", id.substr(0, slash)}, {"id", id.substr(slash + 1)}};
   } else if constexpr (InTopology<Row>) {
     if (slash == std::string::npos)
-      return tl::unexpected(fmt::format("_id: expected VERSION/{}, found {}", kKey<Row>, in_quotes(id)));
-    return Keys{{kKey<Row>, id.substr(slash + 1)}};
+      return tl::unexpected(fmt::format("_id: expected VERSION/{}, found {}", kAbout<Row>.key, in_quotes(id)));
+    return Keys{{kAbout<Row>.key, id.substr(slash + 1)}};
   } else {
-    return Keys{{kKey<Row>, id}};
+    return Keys{{kAbout<Row>.key, id}};
   }
 }
 
 template <class Row>
 KeysOrFault keys_of(const Document& document) {
-  if constexpr (kKey<Row>.empty()) {
+  if constexpr (kAbout<Row>.key.empty()) {
     return Keys{};
   } else {
     static const TextRule any{"a string", [](std::string_view, std::string&) { return true; }, true};
@@ -112,7 +153,7 @@ void add(Document& to, const std::string& name, const place::Ports& ports) {
 }
 template <class Item>
 void add(Document& to, const std::string& name, const std::vector<Item>& items) {
-  const bson::Array::Ptr array = new bson::Array;
+  bson::Array::Ptr array = new bson::Array;
   std::size_t at = 0;
   for (const Item& item : items) add(*array, std::to_string(at++), item);
   to.add(name, array);
@@ -146,63 +187,23 @@ class Writer {
 template <class Row>
 Document::Ptr document_of(const Row& row, const std::string& id) {
   static const Row kUsual{};
-  const Document::Ptr document = new Document;
+  Document::Ptr document = new Document;
   add(*document, "_id", id);
   Writer writer(*document);
   write_row(writer, row, kUsual);
   return document;
 }
 
-// ---- collections ----
-
-// All that a query has to name; read_row() says what it reads.
-template <class Row>
-Collection made(std::string name, std::vector<Index> indexes = {}) {
-  FieldNames fields;
-  Row row;
-  read_row(fields, row);
-  std::erase_if(fields.names, [](const std::string& field) {
-    return field == kKey<Row> || (std::is_same_v<Row, devices::Camera> && field == "server");
-  });
-  return {std::move(name), std::move(fields.names), std::move(indexes)};
-}
-
-struct Collections {
-  Collection tokens = made<auth::Token>("tokens");
-  Collection grants = made<auth::Grant>("grants", {Index{{"owner_type", "owner_id", "object_type", "object_id"}}});
-  Collection users = made<billing::User>("users");
-  Collection tariffs = made<billing::Tariff>("tariffs");
-  Collection usage = made<billing::Usage>("usage");
-  Collection servers = made<devices::Server>("servers");
-  Collection cameras = made<devices::Camera>("cameras");
-  Collection node_states = made<balance::Report>("node_states");
-  Collection patterns = made<place::Pattern>("patterns");
-  Collection partners = made<place::Partner>("partners");
-  Collection groups = made<place::Group>("groups");
-  Collection places = made<place::Place>("places");
-  Collection networks = made<place::Network>("networks");
-  Collection nodes = made<place::Node>("nodes");
-  Collection leases{"leases", {"rev", "leases"}, {Index{{"expires_at"}, true}}};
-};
-
-const Collections& all() {
-  static const Collections collections;
-  return collections;
-}
-
 }  // namespace
 
-const Collection& leases() { return all().leases; }
-
-std::span<const Collection* const> collections() {
-  static const std::array list{&all().tokens,  &all().grants,   &all().users,    &all().tariffs,     &all().usage,
-                               &all().servers, &all().cameras,  &all().patterns, &all().partners,    &all().groups,
-                               &all().places,  &all().networks, &all().nodes,    &all().node_states, &all().leases};
-  return list;
+template <class Row>
+const Collection& Documents<Row>::collection() {
+  static const Collection collection = made<Row>();
+  return collection;
 }
 
 template <class Row>
-tl::expected<Row, std::string> read(const Document& document) {
+tl::expected<Row, std::string> Documents<Row>::read(const Document& document) {
   auto keys = keys_of<Row>(document);
   if (!keys) return tl::unexpected(std::move(keys.error()));
   Fields fields(document, std::move(*keys));
@@ -213,38 +214,57 @@ tl::expected<Row, std::string> read(const Document& document) {
 }
 
 template <class Row>
-std::string key_of(const Row& row) {
+std::string Documents<Row>::key_of(const Row& row) {
   return id_of_row(row);
 }
 
 template <class Row>
-requires(!InTopology<Row>) Document::Ptr write(const Row& row) { return document_of(row, key_of(row)); }
+Document::Ptr Documents<Row>::write(const Row& row) requires(!InTopology<Row>) {
+  return document_of(row, key_of(row));
+}
 
-template <InTopology Row>
-Document::Ptr write(const Row& row, std::string_view version) {
+template <class Row>
+Document::Ptr Documents<Row>::write(const Row& row, std::string_view version) requires InTopology<Row> {
   return document_of(row, fmt::format("{}/{}", version, key_of(row)));
 }
 
-#define GEO_ROW(ROW, COLLECTION)                                 \
-  template <>                                                    \
-  const Collection& collection_of<ROW>() {                       \
-    return all().COLLECTION;                                     \
-  }                                                              \
-  template tl::expected<ROW, std::string> read(const Document&); \
-  template std::string key_of(const ROW&);
-GEO_ROW(auth::Token, tokens)
-GEO_ROW(auth::Grant, grants)
-GEO_ROW(billing::User, users)
-GEO_ROW(billing::Tariff, tariffs)
-GEO_ROW(billing::Usage, usage)
-GEO_ROW(devices::Server, servers)
-GEO_ROW(devices::Camera, cameras)
-GEO_ROW(balance::Report, node_states)
-GEO_ROW(place::Pattern, patterns)
-GEO_ROW(place::Partner, partners)
-GEO_ROW(place::Group, groups)
-GEO_ROW(place::Place, places)
-GEO_ROW(place::Network, networks)
-GEO_ROW(place::Node, nodes)
-#undef GEO_ROW
+template struct Documents<auth::Token>;
+template struct Documents<auth::Grant>;
+template struct Documents<billing::User>;
+template struct Documents<billing::Tariff>;
+template struct Documents<billing::Usage>;
+template struct Documents<devices::Server>;
+template struct Documents<devices::Camera>;
+template struct Documents<balance::Report>;
+template struct Documents<place::Pattern>;
+template struct Documents<place::Partner>;
+template struct Documents<place::Group>;
+template struct Documents<place::Place>;
+template struct Documents<place::Network>;
+template struct Documents<place::Node>;
+
+const Collection& leases() {
+  static const Collection collection{"leases", {"rev", "leases"}, {{{"expires_at"}, true}}};
+  return collection;
+}
+
+std::span<const Collection* const> collections() {
+  static const std::array list{&Documents<auth::Token>::collection(),
+                               &Documents<auth::Grant>::collection(),
+                               &Documents<billing::User>::collection(),
+                               &Documents<billing::Tariff>::collection(),
+                               &Documents<billing::Usage>::collection(),
+                               &Documents<devices::Server>::collection(),
+                               &Documents<devices::Camera>::collection(),
+                               &Documents<place::Pattern>::collection(),
+                               &Documents<place::Partner>::collection(),
+                               &Documents<place::Group>::collection(),
+                               &Documents<place::Place>::collection(),
+                               &Documents<place::Network>::collection(),
+                               &Documents<place::Node>::collection(),
+                               &Documents<balance::Report>::collection(),
+                               &leases()};
+  return list;
+}
+
 }  // namespace geo::io::mongo

@@ -40,24 +40,23 @@ struct Collection {
   std::vector<Index> indexes;       // beside the one of `_id`
 };
 
+// What the store keeps of one kind of row.
 template <class Row>
-const Collection& collection_of();
+struct Documents {
+  static const Collection& collection();
+
+  // The row, or the first thing that is wrong with its document: "streams: expected an integer, found a string".
+  static tl::expected<Row, std::string> read(const Document& document);
+
+  // `_id`, of the topology without VERSION/.
+  static std::string key_of(const Row& row);
+  static Document::Ptr write(const Row& row) requires(!InTopology<Row>);
+  static Document::Ptr write(const Row& row, std::string_view version) requires InTopology<Row>;
+};
+
 // Of leases this room's other files know the fields.
 const Collection& leases();
 // All that hold rows, and leases.
 std::span<const Collection* const> collections();
-
-// The row, or the first thing that is wrong with its document: "streams: expected an integer, found a string".
-template <class Row>
-tl::expected<Row, std::string> read(const Document& document);
-
-// `_id`, of the topology without VERSION/.
-template <class Row>
-std::string key_of(const Row& row);
-
-template <class Row>
-requires(!InTopology<Row>) Document::Ptr write(const Row& row);
-template <InTopology Row>
-Document::Ptr write(const Row& row, std::string_view version);
 
 }  // namespace geo::io::mongo
