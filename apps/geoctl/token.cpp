@@ -54,17 +54,14 @@ int run_check(Session& session, const CheckArguments& arguments) {
   if (!right) return output.refuse(geo::Denial{ErrorCode::deadline_exceeded, "no answer in time"});
   if (!*right) return output.refuse(right->error());
 
-  const geo::auth::Owner& owner = (*right)->owner();
-  const std::optional<geo::WallTime>& end = (*right)->token->expires_at;
   if (output.json) {
-    std::int64_t max_age_s = world.config.cache.tokens.ttl_s;
-    if (end) max_age_s = std::min(max_age_s, std::chrono::floor<std::chrono::seconds>(*end - at).count());
+    const std::chrono::seconds ttl(world.config.cache.tokens.ttl_s);
     std::string object;
-    geo::Json json(object);
-    json.open('{').field("owner_type", owner.type).field("owner_id", owner.id);
-    json.field_or_null("expires_at", end ? geo::rfc3339(*end) : "").field("max_age_s", max_age_s).close('}');
+    geo::auth::append_json(object, **right, geo::auth::max_age(**right, at, ttl));
     output.line(object);
   } else {
+    const geo::auth::Owner& owner = (*right)->owner();
+    const std::optional<geo::WallTime>& end = (*right)->token->expires_at;
     output.line(fmt::format("{}  {}/{} may {} camera {} of server {}, {}", output.out.green("ok"), owner.type, owner.id,
                             arguments.rights, asked.request.camera, asked.request.server,
                             end ? "until " + geo::rfc3339(*end) : "without end"));

@@ -88,6 +88,7 @@ void Exchange::clear() {
   request.reset();
   asked.clear();
   hops = 0;
+  authorize.reset();
   world.reset();
   state = State::fresh;
 }

@@ -134,6 +134,13 @@ struct Exchange {
   std::vector<Asked> asked;
   unsigned hops = 0;
 
+  // The auth listener's.
+  struct Authorize {
+    std::string token, rights, object_type, object_id, server;
+    std::string owner;  // of the token, once that is known
+  };
+  std::optional<Authorize> authorize;
+
   std::shared_ptr<const geo::compose::World> world;  // held only when the request goes on in another thread
 
   enum class State : std::uint8_t { fresh, accepted, answered };

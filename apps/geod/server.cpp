@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "admin_handler.h"
+#include "authorize_handler.h"
 #include "redirect_handler.h"
 #include "resolve_handler.h"
 #include "verify_handler.h"
@@ -67,10 +68,12 @@ tl::expected<void, std::string> Server::start_parts() {
                                                      : std::max(1U, std::thread::hardware_concurrency());
   const auto redirect = [this] { return std::make_unique<RedirectHandler>(worlds_, clock_, cors_); };
   const auto resolver = [this] { return std::make_unique<ResolveHandler>(worlds_, clock_); };
+  const auto auth = [this] { return std::make_unique<AuthorizeHandler>(worlds_, clock_); };
   const auto verify = [this] { return std::make_unique<VerifyHandler>(worlds_); };
   const auto admin = [this] { return std::make_unique<AdminHandler>(worlds_, clock_, process_); };
   if (auto added = add("redirect", config_.listen.redirect, loops, redirect); !added) return added;
   if (auto added = add("resolver", config_.listen.resolver, loops, resolver); !added) return added;
+  if (auto added = add("auth", config_.listen.auth, loops, auth); !added) return added;
   if (auto added = add("verify", config_.listen.verify, loops, verify); !added) return added;
   if (auto added = add("admin", config_.listen.admin, 1, admin); !added) return added;
   for (const auto& listener : listeners_)

@@ -10,9 +10,9 @@ PAGE = Page(SOURCE / "man" / "geod.8")
 LISTENERS = {row[0]: (row[1].split(), row[2]) for row in PAGE["LISTENERS"].rows}
 
 
-def ask(address, method, path, **headers):
+def ask(address, method, path, body=None, **headers):
     connection = http.client.HTTPConnection(address, timeout=30)
-    connection.request(method, path, headers=headers)
+    connection.request(method, path, body, headers)
     answer = connection.getresponse()
     body = answer.read().decode()
     connection.close()
@@ -28,7 +28,7 @@ def test_listeners_paths_and_methods(geod):
             answer, _ = ask(geod.addresses[listener], "DELETE", path)
             assert (answer.status, answer.headers["Allow"]) == (405, methods)
         others = [path for name, (paths, _) in LISTENERS.items() if name != listener for path in paths]
-        for path in others + ["/", "/authorize"]:
+        for path in others + ["/"]:
             assert json.loads(ask(geod.addresses[listener], "GET", path)[1])["code"] == "no_such_path", path
 
 
@@ -48,6 +48,16 @@ def test_json_of_an_address(geod):
     shown = PAGE[("LISTENERS", "GET /resolve")].displays[0]
     answer, body = ask(geod.addresses["resolver"], "GET", "/resolve?ip=10.1.0.1")
     assert answer.status == 200 and list(json.loads(body)) == list(json.loads(shown))
+
+
+def test_json_of_a_decision(geod):
+    section = PAGE[("LISTENERS", "POST /authorize")]
+    asked = {"token": "demo-alice", "object_id": "0", "server": "100-abcdef"}
+    answer, body = ask(geod.addresses["auth"], "POST", "/authorize", json.dumps(asked))
+    assert answer.status == 200 and list(json.loads(body)) == list(json.loads(section.displays[0]))
+    for item in section.items:
+        answer, body = ask(geod.addresses["auth"], "POST", "/authorize", json.dumps({**asked, item.head[1]: 1}))
+        assert answer.status == 400 and json.loads(body)["detail"].startswith(item.head[1] + ":"), body
 
 
 def test_keys_of_the_status(geod):
@@ -74,9 +84,10 @@ def test_problem_body(geod):
 def test_keys_of_the_access_log(geod):
     ask(geod.addresses["redirect"], "GET", "/flv?server=100-abcdef&camera=0&access_token=demo-alice")
     ask(geod.addresses["resolver"], "GET", "/resolve")
+    ask(geod.addresses["auth"], "POST", "/authorize", "{}")
     ask(geod.addresses["verify"], "GET", "/verify")
     told, seen = [item.head[1] for item in PAGE["ACCESS LOG"].items], set()
-    while seen != {"redirect", "resolver", "verify"}:
+    while seen != {"redirect", "resolver", "auth", "verify"}:
         line = geod.log.get(timeout=30)
         assert set(line) == set(told) - ({"reason"} if line["listener"] != "verify" else set())
         seen.add(line["listener"])

@@ -88,6 +88,15 @@ class GEO_EXPORT Rules final : public Authorizer {
   std::shared_ptr<const Store> store_;
 };
 
+// What a refusal of a right says, whoever decided: token_unknown, token_expired, forbidden.
+GEO_EXPORT Denial denial(ErrorCode code);
+
+// How long a decision may be kept: `ttl` at most, no longer than the token lives, and not at all where it is stale.
+GEO_EXPORT std::chrono::seconds max_age(const Right& right, WallTime now, std::chrono::seconds ttl);
+
+// {"owner_type":"user","owner_id":"u1","expires_at":"2030-01-01T00:00:00Z","max_age_s":60}; no end: null.
+GEO_EXPORT void append_json(std::string& out, const Right& right, std::chrono::seconds max_age);
+
 // 1-4096 visible ASCII characters.
 GEO_EXPORT bool is_well_formed(std::string_view token);
 

@@ -16,6 +16,7 @@
 #include "geo/base/published.h"
 #include "geo/client.h"
 #include "geo/config.h"
+#include "geo/io/http.h"
 #include "geo/io/mmdb.h"
 #include "geo/io/system.h"
 #include "geo/redirect.h"
@@ -55,8 +56,10 @@ struct World {
   redirect::Snapshot snapshot;
   client::TrustedProxies trusted_proxies;
   bool has_topology = false;
-  std::vector<Database> databases;              // of Options::indexed
-  std::shared_ptr<resolve::PlaceCache> places;  // null: no provider needs it
+  std::shared_ptr<const auth::Authorizer> authority;  // what the auth listener answers: the store's own word
+  std::shared_ptr<const io::AuthClient> auth_client;  // null: no [auth] url
+  std::vector<Database> databases;                    // of Options::indexed
+  std::shared_ptr<resolve::PlaceCache> places;        // null: no provider needs it
   std::shared_ptr<Published<balance::States>> states = std::make_shared<Published<balance::States>>();
   std::shared_ptr<Watched> watched = std::make_shared<Watched>();
 };

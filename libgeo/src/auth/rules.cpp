@@ -14,8 +14,8 @@ Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
   if (!token) return std::nullopt;
   if (!*token) return tl::unexpected(std::move(token->error()));
   Held<Token>& held = **token;
-  if (!held) return deny(ErrorCode::token_unknown, "the token is not known");
-  if (held->expires_at && at.now >= *held->expires_at) return deny(ErrorCode::token_expired, "the token has expired");
+  if (!held) return tl::unexpected(denial(ErrorCode::token_unknown));
+  if (held->expires_at && at.now >= *held->expires_at) return tl::unexpected(denial(ErrorCode::token_expired));
 
   if (query.rights == "view") {
     auto owner = store_->owner_of(query.server, at);
@@ -36,7 +36,7 @@ Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
     if (**rights && std::find((*rights)->row->begin(), (*rights)->row->end(), query.rights) != (*rights)->row->end())
       return Right{{std::move(held.row), std::max(held.from, (*rights)->from)}};
   }
-  return deny(ErrorCode::forbidden, "the token does not give this right to this camera");
+  return tl::unexpected(denial(ErrorCode::forbidden));
 }
 
 }  // namespace geo::auth

@@ -39,6 +39,7 @@ class Builder {
     if (resolving) open_databases();
     if (config_.store.kind != "none" && is_sound("store")) read_store();
     if (resolving) open_providers();  // knows the topology by now
+    if (is_sound("auth") && is_sound("cache") && is_sound("deadline")) open_auth_client();
     if (!faults_.empty()) {
       sort(faults_);
       return {nullptr, std::move(faults_), std::move(notes_)};
@@ -65,10 +66,13 @@ class Builder {
 
   void check_listeners() {
     const config::Listen& listen = config_.listen;
-    if (listen.redirect.empty() && listen.resolver.empty() && listen.verify.empty() && listen.admin.empty())
+    if (listen.redirect.empty() && listen.resolver.empty() && listen.auth.empty() && listen.verify.empty() &&
+        listen.admin.empty())
       fault("listen", "listen", "no listener is configured");
-    if (!listen.redirect.empty() && config_.store.kind == "none")
+    if (config_.store.kind != "none") return;
+    if (!listen.redirect.empty())
       fault("listen.redirect", "listen.redirect", "needs a store, and store.kind is \"none\"");
+    if (!listen.auth.empty()) fault("listen.auth", "listen.auth", "needs a store, and store.kind is \"none\"");
   }
 
   bool needs_keys() const {
@@ -207,12 +211,7 @@ class Builder {
   }
 
   std::shared_ptr<resolve::PlaceCache> make_place_cache() const {
-    const config::CacheLimits& limits = config_.cache.places;
-    using std::chrono::seconds;
-    return std::make_shared<resolve::PlaceCache>(
-        CacheLimits{static_cast<std::size_t>(limits.entries), seconds(limits.ttl_s), seconds(limits.stale_s),
-                    seconds(limits.negative_ttl_s)},
-        Stale::while_refreshed);
+    return std::make_shared<resolve::PlaceCache>(limits_of(config_.cache.places), Stale::while_refreshed);
   }
 
   io::IpApiSettings ip_api_settings() {
@@ -253,9 +252,25 @@ class Builder {
     snapshot.balancer = std::make_shared<const balance::Balancer>(topology, settings);
     read.data.topology = {};
     auto store = std::make_shared<const io::FileStore>(std::move(read.data));
-    snapshot.authorizer = std::make_shared<const auth::Rules>(store);
+    world_->authority = std::make_shared<const auth::Rules>(store);
+    snapshot.authorizer = world_->authority;
     snapshot.billing = store;
     snapshot.devices = store;
+  }
+
+  static CacheLimits limits_of(const config::CacheLimits& limits) {
+    using std::chrono::seconds;
+    return {static_cast<std::size_t>(limits.entries), seconds(limits.ttl_s), seconds(limits.stale_s),
+            seconds(limits.negative_ttl_s)};
+  }
+
+  // [auth] url: somebody else's word instead of the store's.
+  void open_auth_client() {
+    if (config_.auth.url.empty() || !is_good("auth.url", config_.auth.url)) return;
+    world_->auth_client = io::auth_client(
+        {config_.auth.url, std::chrono::milliseconds(config_.deadline.auth_ms), limits_of(config_.cache.tokens)},
+        kClock);
+    world_->snapshot.authorizer = world_->auth_client;
   }
 
   void apply_settings() {

@@ -121,8 +121,6 @@ void not_built_yet(const Config& config, Origins& origins) {
     if (used) origins.fault(key, key, fmt::format("{} is not part of this version", io::in_quotes(value)), item);
   };
   refuse_value_if(config.store.kind == "mongodb", "store.kind", "mongodb");
-  refuse_if(!config.auth.url.empty(), "auth.url");
-  refuse_if(!config.listen.auth.empty(), "listen.auth");
   refuse_if(!config.tls.redirect.empty(), "tls.redirect");
   refuse_if(!config.tls.resolver.empty(), "tls.resolver");
   refuse_if(!config.tls.certificate_file.empty(), "tls.certificate_file");

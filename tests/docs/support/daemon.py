@@ -11,7 +11,7 @@ from .programs import BIN, SOURCE, environment
 
 class Geod:
     def __init__(self):
-        listeners = {f"GEO_LISTEN_{name}": "127.0.0.1:0" for name in ("REDIRECT", "RESOLVER", "ADMIN", "VERIFY")}
+        listeners = {f"GEO_LISTEN_{name}": "127.0.0.1:0" for name in ("REDIRECT", "RESOLVER", "AUTH", "ADMIN", "VERIFY")}
         self.process = subprocess.Popen([BIN / "geod", "--config", SOURCE / "config" / "demo" / "geod.toml"],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**listeners))
         self.addresses, said = {}, []

@@ -19,7 +19,8 @@ using Poco::Dynamic::Var;
 using Object = Poco::JSON::Object::Ptr;
 using Array = Poco::JSON::Array::Ptr;
 
-constexpr std::size_t kDepthMax = 6;   // of what is nested; the answers need 4
+constexpr std::size_t kDepthMax = 6;  // of what is nested; the answers need 4
+constexpr std::uint64_t kYear = 365 * 86400;
 constexpr std::size_t kTextMax = 256;  // bytes of a name; the longest place names have under 200
 
 tl::unexpected<std::string> wrong(std::string_view why) { return tl::unexpected<std::string>(std::string(why)); }
@@ -72,6 +73,28 @@ class Fields {
     const std::string& text = value.extract<std::string>();
     if (text.size() > kTextMax || !is_plain_text(text)) return fail_if(true);
     return std::string(trim(text));
+  }
+  std::string id(const char* name) {
+    const Var value = object_->get(name);
+    if (value.type() != typeid(std::string) || !is_id(value.extract<std::string>())) return fail_if(true);
+    return value.extract<std::string>();
+  }
+  std::optional<WallTime> time(const char* name) {
+    const std::string given = text(name, false);
+    if (given.empty()) {
+      require(!has(name) || object_->get(name).isEmpty());
+      return std::nullopt;
+    }
+    const auto time = parse_digits(given) ? std::nullopt : parse_time(given);  // seconds alone are none in an answer
+    require(time.has_value());
+    return time;
+  }
+  std::optional<std::chrono::seconds> seconds(const char* name) {
+    const auto given = number(name);
+    if (!given) return std::nullopt;
+    require(*given >= 0 && std::trunc(*given) == *given);
+    if (!good_) return std::nullopt;
+    return std::chrono::seconds{static_cast<std::int64_t>(std::min(*given, static_cast<double>(kYear)))};
   }
   bool boolean(const char* name) {
     const Var value = object_->get(name);
@@ -204,7 +227,6 @@ bool is_json(std::string_view content_type) {
 }
 
 std::optional<std::chrono::seconds> max_age(std::string_view cache_control) {
-  constexpr std::uint64_t kYear = 365 * 86400;
   std::optional<std::chrono::seconds> age;
   for (std::string_view part : split(cache_control, ',')) {
     part = trim(part);
@@ -215,6 +237,28 @@ std::optional<std::chrono::seconds> max_age(std::string_view cache_control) {
       age = std::chrono::seconds{std::min(*digits, kYear)};
   }
   return age;
+}
+
+std::chrono::seconds retry_after(std::string_view header) {
+  constexpr std::uint64_t kMost = 3600;
+  return std::chrono::seconds(std::clamp<std::uint64_t>(parse_digits(header).value_or(1), 1, kMost));
+}
+
+bool is_passing(ErrorCode code) {
+  return code == ErrorCode::upstream_unavailable || code == ErrorCode::deadline_exceeded ||
+         code == ErrorCode::rate_limited;
+}
+
+Read<Decision> read_decision(std::string_view body) {
+  return guarded([&]() -> Read<Decision> {
+    const Read<Object> object = parse(body).and_then(as_object);
+    if (!object) return wrong(object.error());
+    Fields fields(*object);
+    Decision decision{
+        {fields.id("owner_type"), fields.id("owner_id")}, fields.time("expires_at"), fields.seconds("max_age_s")};
+    if (!fields.good()) return wrong("its answer is not in the agreed form");
+    return decision;
+  });
 }
 
 Read<place::Location> read_resolved(std::string_view body, const Ip& ip) {

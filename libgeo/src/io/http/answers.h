@@ -8,6 +8,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "geo/auth.h"
 #include "geo/base/ip.h"
 #include "geo/base/result.h"
 #include "geo/place.h"
@@ -27,6 +28,17 @@ bool is_json(std::string_view content_type);
 // max-age of "private, max-age=3600"; 0 with no-store or no-cache.
 std::optional<std::chrono::seconds> max_age(std::string_view cache_control);
 
+// Seconds, at least one and an hour at most; one where it says nothing of the kind.
+std::chrono::seconds retry_after(std::string_view header);
+
+// ---- refusals in the contract's form ----
+
+// {"code":"unknown_address",..}: a code of the contract, of that status.
+Read<ErrorCode> read_problem(std::string_view body, int status);
+
+// Whoever says that is well itself, and cannot tell of this one, or to this client, now.
+bool is_passing(ErrorCode code);
+
 // ---- remote: GET, POST /resolve ----
 
 // {"ip":"77.88.55.60","country_code":"RU","region_iso":"MOW","region":"Moscow","city":"Москва",
@@ -37,8 +49,16 @@ Read<place::Location> read_resolved(std::string_view body, const Ip& ip);
 // that says nothing about the address is upstream_unavailable.
 Read<Locations> read_resolved_batch(std::string_view body, const std::vector<Ip>& ips);
 
-// {"code":"unknown_address",..}: a code of the contract, of that status.
-Read<ErrorCode> read_problem(std::string_view body, int status);
+// ---- auth-server: POST /authorize ----
+
+struct Decision {
+  auth::Owner owner;
+  std::optional<WallTime> expires_at;           // of the token; nothing: no end
+  std::optional<std::chrono::seconds> max_age;  // a year at most; nothing: it says nothing
+};
+// {"owner_type":"user","owner_id":"u1","expires_at":"2030-01-01T00:00:00Z","max_age_s":60}; the last two may be
+// missing.
+Read<Decision> read_decision(std::string_view body);
 
 // ---- ip-api: GET /json/{ip}, POST /batch ----
 

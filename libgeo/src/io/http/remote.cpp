@@ -21,11 +21,8 @@ using namespace http;
 constexpr std::string_view kName = "remote";
 constexpr std::size_t kThreads = 32;  // calls at once, each on its connection: 160 a second to one that is 200 ms away
 constexpr std::size_t kWaitingMax = 2000;
-constexpr std::size_t kBatchMax = 100;  // addresses in a call
-constexpr std::uint64_t kRetrySecondsMax = 3600;
+constexpr std::size_t kBatchMax = 100;             // addresses in a call
 constexpr std::array kNoPost{400, 404, 405, 501};  // statuses of one that knows GET alone
-// It is well itself, and cannot tell of this address or this client now.
-constexpr std::array kAlive{ErrorCode::upstream_unavailable, ErrorCode::deadline_exceeded, ErrorCode::rate_limited};
 
 using Loads = io::Loads<resolve::PlaceKey, place::Location, resolve::PlaceKey::Hash>;
 
@@ -140,12 +137,11 @@ class Remote final : public resolve::Upstream {
     const bool in_json = is_json(answer.header("Content-Type"));
     if (answer.status != 200 && answer.status != 404) {
       const Read<ErrorCode> code = read_problem(answer.body, answer.status);
-      const std::chrono::seconds retry_after(
-          std::clamp<std::uint64_t>(parse_digits(answer.header("Retry-After")).value_or(1), 1, kRetrySecondsMax));
-      if (!in_json || !code || std::count(kAlive.begin(), kAlive.end(), *code) == 0)
-        return loads_.failed(batch, "it answers with status " + std::to_string(answer.status), retry_after);
+      const std::chrono::seconds later = retry_after(answer.header("Retry-After"));
+      if (!in_json || !code || !is_passing(*code))
+        return loads_.failed(batch, "it answers with status " + std::to_string(answer.status), later);
       loads_.breaker().succeeded();
-      return loads_.fail(batch, "it answers " + std::string(name_of(*code)), retry_after);
+      return loads_.fail(batch, "it answers " + std::string(name_of(*code)), later);
     }
     if (!in_json) return loads_.failed(batch, "its answer is no JSON");
     Read<Locations> entries = read(answer, ips);
