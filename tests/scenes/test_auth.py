@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from auth_double import FAULTS, AuthDouble
+from auth_double import FAULTS, REFUSALS, AuthDouble
 from support.raw_http import eventually, message
 from support.town import FAR, town
 from support.world import run_geod, target
@@ -219,7 +219,7 @@ def test_trouble_is_no_refusal_and_what_is_known_serves(stage, auth, fault):
     assert geod.ask().status == 302, "known, past its life"
     unknown = geod.ask(access_token=SECRET)
     assert (unknown.status, unknown.code) == (503, "upstream_unavailable")
-    assert unknown.header("Retry-After") == ("7" if fault in ("unavailable", "limited") else "1")
+    assert unknown.header("Retry-After") == ("7" if fault in REFUSALS else "1")
     assert geod.ask(access_token="other").code == "upstream_unavailable"
     auth.set_fault()
     assert geod.ask(access_token="other").status == 302, "nothing of it is kept"
