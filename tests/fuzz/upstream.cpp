@@ -58,6 +58,11 @@ void fuzz(std::string_view input) {
         require(is_about_address(each->error().code) || each->error().code == ErrorCode::upstream_unavailable);
     }
   }
+  if (const auto decision = read_decision(input)) {
+    require(is_id(decision->owner.type) && is_id(decision->owner.id));
+    if (decision->max_age) require(decision->max_age->count() >= 0 && decision->max_age->count() <= 365 * 86400);
+  }
+  require(retry_after(input).count() >= 1 && retry_after(input).count() <= 3600);
   if (const auto code = read_problem(input, 503)) require(row_of(*code).http_status == 503);
   holds(read_ip_api(input, kIps[0]));
   if (const auto batch = read_ip_api_batch(input, kIps)) {

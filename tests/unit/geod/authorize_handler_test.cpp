@@ -108,7 +108,7 @@ TEST_F(AuthListener, ParameterThatIsWrongIsNamed) {
       {body({"\"token\":\"" + std::string(4097, 'a') + "\"", object, server}),
        "token: must be 1-4096 visible ASCII characters"},
       {"[]", "the body is no JSON object"},
-      {"null", "the body is no JSON object"},
+      {"null", "the body is no JSON"},
       {"7", "the body is no JSON"},
       {"{", "the body is no JSON"},
       {"token=T-1&object_id=0&server=s", "the body is no JSON"},

@@ -251,9 +251,9 @@ TEST(AuthClient, AnythingElseIsItsFailure) {
   const std::string form = "its answer is not in the agreed form", no_json = "its answer is no JSON";
   const std::vector<std::pair<std::string, std::string>> answers{
       {bad("{}"), form},
-      {bad("null"), form},
+      {bad("null"), no_json},
       {bad("[]"), form},
-      {bad("true"), form},
+      {bad("true"), no_json},
       {bad(R"({"owner_type":"user"})"), form},
       {bad(R"({"owner_id":"u1"})"), form},
       {bad(R"({"owner_type":"user","owner_id":null})"), form},
