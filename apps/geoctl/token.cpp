@@ -179,7 +179,8 @@ void add_token(CLI::App& app, Session& session) {
       "Examples:\n"
       "  geoctl token check T-1 --server 100-abcdef --camera 0\n"
       "  GEOCTL_TOKEN=T-1 geoctl --json token check --server 100-abcdef --camera 0\n\n"
-      "Exit status: 0 it may, 3 it may not, 2 an argument, the config or the data is wrong, 5 the store is away.");
+      "Exit status: 0 it may, 3 it may not, 2 an argument, the config or the data is wrong, 5 the store or the "
+      "auth-server is away.");
   check->callback(
       [&session, arguments] { session.run = [&session, arguments] { return run_check(session, *arguments); }; });
 

@@ -71,5 +71,23 @@ TEST(Token, IsWellFormedAsVisibleAscii) {
     EXPECT_FALSE(is_well_formed(bad));
 }
 
+TEST(Decision, IsKeptNoLongerThanTheTokenLives) {
+  using std::chrono::seconds;
+  Right right{{std::make_shared<const Token>(Token{{}, {"user", "u1"}, kNow + std::chrono::milliseconds(7999)}), {}}};
+  EXPECT_EQ(max_age(right, kNow, seconds(60)), seconds(7));
+  EXPECT_EQ(max_age(right, kNow, seconds(5)), seconds(5));
+  EXPECT_EQ(max_age(right, kNow + seconds(9), seconds(60)), seconds(0));
+  right.token.from = From::stale;
+  EXPECT_EQ(max_age(right, kNow, seconds(60)), seconds(0));
+  right.token = {std::make_shared<const Token>(Token{{}, {"user", "u1"}, {}}), From::cache};
+  EXPECT_EQ(max_age(right, kNow, seconds(60)), seconds(60));
+}
+
+TEST(Decision, InJson) {
+  std::string out;
+  append_json(out, {{std::make_shared<const Token>(Token{{}, {"user", "u\"1"}, kNow}), {}}}, std::chrono::seconds(7));
+  EXPECT_EQ(out, R"({"owner_type":"user","owner_id":"u\"1","expires_at":"2026-06-01T12:00:00Z","max_age_s":7})");
+}
+
 }  // namespace
 }  // namespace geo::auth

@@ -47,6 +47,29 @@ TEST_F(Compose, BuildsTheWholeGraph) {
   EXPECT_EQ(built.world->snapshot.options.upto, redirect::Upto::sign);
 }
 
+TEST_F(Compose, TheAuthServerIsAskedInsteadOfTheStoreWhichStaysTheAuthority) {
+  EXPECT_EQ(build(config).world->snapshot.authorizer->name(), "store");
+  config.auth.url = "http://127.0.0.1:1/base";
+  const Built built = build(config);
+  ASSERT_TRUE(built.world) << faults();
+  EXPECT_EQ(built.world->snapshot.authorizer, built.world->auth_client);
+  EXPECT_EQ(built.world->snapshot.authorizer->name(), "auth");
+  EXPECT_EQ(built.world->authority->name(), "store");
+  config.auth.url = "http://127.0.0.1:1/?a=b";
+  EXPECT_TRUE(faults().starts_with("geod.toml: auth.url: ")) << faults();
+}
+
+TEST_F(Compose, TheAuthListenerNeedsAStore) {
+  config.listen = {};
+  config.listen.redirect.clear();
+  config.listen.auth = "127.0.0.1:0";
+  Options options;
+  options.serving = true;
+  EXPECT_EQ(faults(options), "");
+  config.store.kind = "none";
+  EXPECT_EQ(faults(options), "geod.toml: listen.auth: needs a store, and store.kind is \"none\"\n");
+}
+
 TEST_F(Compose, FindsEveryFaultInOneRun) {
   write("data/topology.toml", "[[nodes]]\nid = \"n1\"\nhost = \"n1.example\"\ngroup = \"nowhere\"\n");
   write("k1.hex", "zz");

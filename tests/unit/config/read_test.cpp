@@ -174,8 +174,6 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     NotBuiltYet, ConfigRule,
     testing::Values(Case{"[store]\nkind = \"mongodb\"\n", "2:8: store.kind: \"mongodb\" is not part of this version"},
-                    Case{"[auth]\nurl = \"http://a\"\n", "2:7: auth.url: is not part of this version"},
-                    Case{"[listen]\nauth = \"127.0.0.1:1\"\n", "2:8: listen.auth: is not part of this version"},
                     Case{"[tls]\nredirect = \"0.0.0.0:443\"\n", "2:12: tls.redirect: is not part of this version"},
                     Case{"[tls]\nkey_file = \"a\"\n", "2:12: tls.key_file: is not part of this version"},
                     Case{"[limits]\nrequests_per_s = 1\n", "2:18: limits.requests_per_s: is not part of this version"},
