@@ -14,7 +14,8 @@ from support.programs import SOURCE, run
 READMES = [SOURCE / "README.md", SOURCE / "config" / "demo" / "README.md", SOURCE / "libgeo" / "README.md"]
 BLOCK = re.compile(r"^```sh\n(?P<commands>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?", re.S | re.M)
 # The demo's ports; the test's geod has others.
-PORTS = {"127.0.0.1:8080": "redirect", "127.0.0.1:8081": "admin", "127.0.0.1:8082": "verify", "127.0.0.1:8083": "resolver"}
+PORTS = {"127.0.0.1:8080": "redirect", "127.0.0.1:8081": "admin", "127.0.0.1:8082": "verify", "127.0.0.1:8083": "resolver",
+         "127.0.0.1:8084": "auth"}
 # What differs from run to run.
 VOLATILE = [
     (r" +\[([a-z, ]*?)\d+\.\d us\]", r" [\1_ us]"),
