@@ -25,6 +25,15 @@ std::size_t columns() {
 
 void Progress::step(std::optional<double> part) {
   ++done_;
+  show(part);
+}
+
+void Progress::reach(std::uint64_t done, std::uint64_t of) {
+  done_ = done;
+  show(of == 0 ? 1.0 : static_cast<double>(done) / static_cast<double>(of));
+}
+
+void Progress::show(std::optional<double> part) {
   if (!shows_) return;
   const geo::MonotonicTime now = clock_.monotonic();
   if (now < next_) return;
@@ -43,7 +52,7 @@ void Progress::draw(geo::MonotonicTime now, std::optional<double> part) {
     line = fmt::format("[{}{}] {:3.0f}%  ", std::string(filled, '#'), std::string(kWidth - filled, '-'),
                        std::floor(share * 100));
   }
-  line += fmt::format("{} addresses, {:.0f}/s", done_, static_cast<double>(done_) / elapsed);
+  line += fmt::format("{} {}, {:.0f}/s", done_, what_, static_cast<double>(done_) / elapsed);
   if (part && *part > 0) line += fmt::format(", {:.0f} s left", std::max(0.0, elapsed / *part - elapsed));
   line.resize(std::min(line.size(), columns()));
   const std::size_t drawn = line.size();

@@ -17,7 +17,8 @@ namespace geoctl {
 class Progress {
  public:
   // Nothing is ever shown where `err` is no terminal, or a person types the input there.
-  Progress(Stream& err, bool typed) : err_(err), shows_(err.terminal() && !typed) {}
+  Progress(Stream& err, bool typed, std::string_view what = "addresses")
+      : err_(err), shows_(err.terminal() && !typed), what_(what) {}
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -25,14 +26,18 @@ class Progress {
   bool shows() const { return shows_; }
   // One more is done. part: of the whole, 0..1; nothing: nobody knows.
   void step(std::optional<double> part);
+  // So many are done.
+  void reach(std::uint64_t done, std::uint64_t of);
   // Before anything else is written on that terminal.
   void clear();
 
  private:
+  void show(std::optional<double> part);
   void draw(geo::MonotonicTime now, std::optional<double> part);
 
   Stream& err_;
   const bool shows_;
+  const std::string_view what_;
   const geo::io::SystemClock clock_;
   const geo::MonotonicTime begun_ = clock_.monotonic();
   geo::MonotonicTime next_ = begun_ + std::chrono::seconds(1);

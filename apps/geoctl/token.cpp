@@ -1,4 +1,4 @@
-// geoctl token check, geoctl token hash
+// geoctl token check, geoctl token hash, geoctl token revoke
 #include <fmt/format.h>
 #include <termios.h>
 #include <unistd.h>
@@ -16,6 +16,7 @@
 #include "geo/base/text.h"
 #include "geo/redirect.h"
 #include "session.h"
+#include "store.h"
 #include "world.h"
 
 namespace geoctl {
@@ -155,6 +156,30 @@ int run_hash(Session& session) {
   return geo::kExitOk;
 }
 
+int run_revoke(Session& session, std::string token) {
+  Output& output = session.output;
+  if (token == "-") token = read_token(output.err);
+  if (!geo::auth::is_well_formed(token))
+    return output.refuse(geo::Denial{ErrorCode::bad_request, "a token is 1-4096 visible ASCII characters"});
+  const geo::Digest digest = geo::sha256(token);
+  geo::wipe(token);
+  const OpenedStore store = open_store(session);
+  if (store.none()) return store.exit_status;
+  auto done = store.mongo ? store.mongo->revoke(digest) : geo::io::remove_token(store.dir / "accounts.toml", digest);
+  if (!done && done.error().code == ErrorCode::not_found) done = geo::deny(ErrorCode::token_unknown, "no such token");
+  if (!done) return output.refuse(done.error());
+  const std::string hex = geo::hex(digest.data(), digest.size());
+  if (output.json) {
+    std::string object;
+    geo::Json(object).open('{').field("sha256", hex).close('}');
+    output.line(object);
+  } else {
+    output.line(fmt::format("{}  revoked: {}", output.out.green("ok"), hex));
+    if (!store.mongo) output.err.write("A running geod takes it up with its next reload.\n");
+  }
+  return geo::kExitOk;
+}
+
 }  // namespace
 
 void add_token(CLI::App& app, Session& session) {
@@ -187,6 +212,21 @@ void add_token(CLI::App& app, Session& session) {
   CLI::App* hash = token->add_subcommand("hash", "Read a token from standard input, print its SHA-256 for [[tokens]]");
   hash->footer("Example:\n  printf %s T-1 | geoctl token hash");
   hash->callback([&session] { session.run = [&session] { return run_hash(session); }; });
+
+  CLI::App* revoke = token->add_subcommand("revoke", "Remove a token from the store");
+  auto revoked = std::make_shared<std::string>();
+  revoke->add_option("TOKEN", *revoked, "The token; better -, which reads it from standard input")
+      ->required()
+      ->option_text(" ");
+  revoke->footer(
+      "Examples:\n"
+      "  geoctl token revoke - < alice.token\n"
+      "  geoctl --data config/demo token revoke T-1\n\n"
+      "geod takes it up with its next reload; from MongoDB by itself, once its cached answer has lapsed "
+      "([cache.tokens]\n"
+      "ttl_s). Exit status: 0 done, 3 no such token, 2 the config or the file is wrong, 5 the store is away.");
+  revoke->callback(
+      [&session, revoked] { session.run = [&session, revoked] { return run_revoke(session, *revoked); }; });
 }
 
 }  // namespace geoctl

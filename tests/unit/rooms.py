@@ -18,10 +18,11 @@ CORE_LIBRARIES = {"fmt", "tl", "xxhash.h", "openssl", "arpa"}  # what the core's
 
 
 def room_of(path):
-    """libgeo/include/geo/base/ip.h, libgeo/src/base/ip.cpp -> base; include/geo/place.h -> place"""
+    """libgeo/include/geo/base/ip.h, libgeo/src/base/ip.cpp -> base; include/geo/place.h -> place;
+    include/geo/io/mongo_admin.h -> io/mongo"""
     parts = path.relative_to(root).with_suffix("").parts
     parts = parts[2:] if parts[0] == "include" else parts[1:]
-    name = "/".join(parts[:2]) if parts[0] == "io" else parts[0]
+    name = "/".join([parts[0], parts[1].split("_")[0]]) if parts[0] == "io" else parts[0]
     if name not in allowed:
         sys.exit(f"{path}: room {name} is not in rooms.dep")
     return name
@@ -29,7 +30,7 @@ def room_of(path):
 
 def included_room(name):
     parts = name.removesuffix(".h").split("/")
-    return "/".join(parts[1:3]) if parts[1] == "io" else parts[1]
+    return "/".join([parts[1], parts[2].split("_")[0]]) if parts[1] == "io" else parts[1]
 
 
 bad = []

@@ -1,6 +1,7 @@
 // The store in files: topology.toml, accounts.toml, devices.toml, states.toml in one directory.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -69,6 +70,23 @@ GEO_EXPORT void sort_by_key(Data& data);
 // states.toml, is left alone. Each file is replaced whole or not at all, that too after a loss of power. The error
 // names the file.
 GEO_EXPORT tl::expected<void, std::string> write_data(const Data& data, const std::filesystem::path& dir);
+
+// ---- comparing ----
+
+// One row that is not in both, or not the same in both.
+struct Difference {
+  enum class Kind : std::uint8_t { added, removed, changed };
+  struct Value {
+    std::string key, before, after;  // as TOML has them; empty: not given
+    bool operator==(const Value&) const = default;
+  };
+  Kind kind = Kind::added;
+  std::string table, key;     // "cameras", "100-abcdef/0"
+  std::vector<Value> values;  // of `changed`
+  bool operator==(const Difference&) const = default;
+};
+// What has to happen to `before` to make it `after`, both by key; node states are not looked at.
+GEO_EXPORT std::vector<Difference> differences(const Data& before, const Data& after);
 
 // ---- changes by hand, as geoctl makes them: of the rest of the file no byte changes ----
 // Atomic; two at once: one waits. Whatever the file looks like, what was changed is read back before it replaces the

@@ -4,31 +4,16 @@
 #include <algorithm>
 #include <chrono>
 #include <system_error>
-#include <tuple>
 
 #include "geo/base/text.h"
 #include "geo/io/file.h"
 #include "io/file/bytes.h"
 #include "io/file/rows.h"
 #include "io/file/tables.h"
+#include "io/file/written.h"
 
 namespace geo::io {
 namespace {
-
-// ---- the order of rows: by their key, a grant by all it says ----
-
-template <class Row>
-auto key_of(const Row& row) {
-  return std::tie(row.id);
-}
-auto key_of(const place::Place& place) { return std::tie(place.country, place.region, place.city); }
-auto key_of(const place::Network& network) { return std::tie(network.cidr); }
-auto key_of(const auth::Token& token) { return std::tie(token.sha256); }
-auto key_of(const auth::Grant& grant) {
-  return std::tie(grant.owner.type, grant.owner.id, grant.object_type, grant.server, grant.object_id, grant.rights);
-}
-auto key_of(const billing::Usage& usage) { return std::tie(usage.user); }
-auto key_of(const devices::Camera& camera) { return std::tie(camera.server, camera.id); }
 
 template <class Row>
 std::vector<const Row*> in_order(const std::vector<Row>& rows) {
@@ -37,50 +22,6 @@ std::vector<const Row*> in_order(const std::vector<Row>& rows) {
   for (const Row& row : rows) order.push_back(&row);
   std::stable_sort(order.begin(), order.end(), [](const Row* a, const Row* b) { return key_of(*a) < key_of(*b); });
   return order;
-}
-
-// ---- values ----
-
-void append(std::string& out, std::string_view text) {
-  Json(out).text(text);  // a JSON string is a basic string of TOML
-}
-void append(std::string& out, bool value) { out += value ? "true" : "false"; }
-void append(std::string& out, std::int64_t value) { fmt::format_to(std::back_inserter(out), "{}", value); }
-void append(std::string& out, double value) {
-  // The shortest that reads back the same; the zeros are equal, so they look it.
-  fmt::format_to(std::back_inserter(out), "{}", value == 0 ? 0.0 : value);
-}
-void append(std::string& out, WallTime time) { out += toml_time(time); }
-void append(std::string& out, const place::Coordinates& at) {
-  out += '[';
-  append(out, at.latitude);
-  out += ", ";
-  append(out, at.longitude);
-  out += ']';
-}
-void append(std::string& out, const place::Forbid& forbid) { append(out, forbid.client + ">" + forbid.node); }
-void append(std::string& out, const place::Ports& ports) {
-  std::string_view before = "{ ";
-  for (const auto& [scheme, port] : {std::pair{"https", ports.https}, std::pair{"wss", ports.wss},
-                                     std::pair{"http", ports.http}, std::pair{"ws", ports.ws}}) {
-    if (port == 0) continue;
-    fmt::format_to(std::back_inserter(out), "{}{} = {}", before, scheme, port);
-    before = ", ";
-  }
-  out += " }";
-}
-template <class Item>
-void append(std::string& out, const std::vector<Item>& items) {
-  out += '[';
-  for (const Item& item : items) {
-    if (&item != &items.front()) out += ", ";
-    append(out, item);
-  }
-  out += ']';
-}
-template <class Value>
-void append(std::string& out, const std::optional<Value>& value) {
-  append(out, *value);
 }
 
 // ---- rows: what is required is always there, all else where it differs from its default ----

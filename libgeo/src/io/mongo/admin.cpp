@@ -1,0 +1,65 @@
+// Changes by hand.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "io/mongo/parts.h"
+
+namespace geo::io {
+
+using mongo::Document;
+using mongo::Effect;
+
+Result<MongoAdmin::Nodes> MongoAdmin::nodes() const {
+  Nodes all;
+  const auto version = mongo::read_version(*parts_->quick, soon());
+  if (!version) return parts_->refuse(version.error());
+  mongo::Done<void> done;
+  if (*version) done = parts_->read(mongo::in_version((*version)->version), all.nodes, all.faults);
+  if (done) done = parts_->read({}, all.reports, all.faults);
+  if (!done) return parts_->refuse(done.error());
+  std::sort(all.nodes.begin(), all.nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return all;
+}
+
+// The stamp comes last and always: who was ended before it is made good by doing it again.
+Result<void> MongoAdmin::set_admin(std::string_view node, place::Admin admin) const {
+  constexpr int kTries = 10;  // while others switch versions
+  for (int i = 0; i < kTries; ++i) {
+    const auto version = mongo::read_version(*parts_->quick, soon());
+    if (!version) return parts_->refuse(version.error());
+    const auto none = [&] { return deny(ErrorCode::not_found, fmt::format("there is no node \"{}\"", node)); };
+    if (!*version) return none();
+    const std::string& holds = (*version)->version;
+
+    Document::Ptr change = new Document;
+    change->addNewDocument("$set").add("admin", std::string(place::name_of(admin)));
+    const auto changed =
+        parts_->quick->update("nodes", mongo::equals("_id", fmt::format("{}/{}", holds, node)), change, false, soon());
+    if (!changed) return parts_->refuse(changed.error());
+    if (*changed != Effect::matched) {
+      const auto now = mongo::read_version(*parts_->quick, soon());
+      if (!now) return parts_->refuse(now.error());
+      if (*now && (*now)->version == holds) return none();
+      continue;
+    }
+
+    Document::Ptr still = mongo::equals("_id", "topology"), stamped = new Document;
+    still->add("version", holds);
+    stamped->addNewDocument("$set").add("stamp", fresh());
+    const auto told = parts_->quick->update(std::string(mongo::kVersions), still, stamped, false, soon());
+    if (!told) return parts_->refuse(told.error());
+    if (*told == Effect::matched) return {};
+  }
+  return deny(ErrorCode::upstream_unavailable, "the store " + where() + ": it changes all the time");
+}
+
+Result<void> MongoAdmin::revoke(const Digest& sha256) const {
+  const auto removed = parts_->quick->remove("tokens", mongo::equals("_id", hex(sha256.data(), sha256.size())), soon());
+  if (!removed) return parts_->refuse(removed.error());
+  if (*removed == 0) return deny(ErrorCode::token_unknown, "no such token");
+  return {};
+}
+
+}  // namespace geo::io
