@@ -315,6 +315,7 @@ Connection::Connection(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
 Connection::~Connection() = default;
 const std::string& Connection::where() const { return pool_->where; }
 std::uint32_t Connection::busy() const { return pool_->busy; }
+std::uint32_t Connection::clients() const { return pool_->settings.clients; }
 
 tl::expected<std::unique_ptr<Connection>, std::string> Connection::open(const Settings& settings) {
   init_once();

@@ -77,7 +77,8 @@ class Connection {
 
   // The servers and the database, for logs: "a.example.com:27017,b.example.com:27017/geo".
   const std::string& where() const;
-  std::uint32_t busy() const;  // clients in use
+  std::uint32_t busy() const;     // clients in use
+  std::uint32_t clients() const;  // that there may be
 
   // An operation starts no wait after its deadline; one under way lasts `Settings::timeout` at most.
 
