@@ -1,10 +1,12 @@
-// A MongoStore on the tests' server, with a proxy between them and a clock that can be moved.
+// A MongoStore on the tests' server, with a relay between them and a clock that can be moved.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,12 +19,11 @@
 #include "io/mongo/rows.h"
 #include "io/mongo/version.h"
 #include "mongo.h"
-#include "proxy.h"
+#include "mongo_relay.h"
 
 namespace geo::io::mongo {
 
 using namespace std::chrono_literals;
-using test::Proxy;
 
 // Goes with the machine's, from a place of its own.
 class MovedClock final : public Clock {
@@ -36,6 +37,50 @@ class MovedClock final : public Clock {
  private:
   std::chrono::milliseconds moved() const { return std::chrono::milliseconds(moved_); }
   std::atomic<std::int64_t> moved_{0};
+};
+
+// The way to the server: counts what is asked for, and can fall silent or be gone.
+class Way {
+ public:
+  enum class Mode : std::uint8_t {
+    open,
+    silent,  // what is asked is kept back, as by a server that was stopped
+    gone,    // whoever asks is cut off
+  };
+  explicit Way(const std::string& uri) : relay_(uri, [this](const std::string& command) { return seen(command); }) {}
+  ~Way() { set(Mode::open); }
+
+  const std::string& uri() const { return relay_.uri(); }
+  void set(Mode mode) {
+    const std::lock_guard lock(mutex_);
+    mode_ = mode;
+    changed_.notify_all();
+  }
+  int finds() const {
+    const std::lock_guard lock(mutex_);
+    return finds_;
+  }
+  // Called with the number of a find, from 1, before it is passed on. Set before it is used.
+  std::function<void(int)> on_find = [](int) {};
+
+ private:
+  using Then = test::MongoRelay::Then;
+  Then seen(const std::string& command) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return mode_ != Mode::silent; });
+    if (mode_ == Mode::gone) return Then::cut;
+    if (command != "find") return Then::pass;
+    const int nth = ++finds_;
+    lock.unlock();
+    on_find(nth);
+    return Then::pass;
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Mode mode_ = Mode::open;
+  int finds_ = 0;
+  test::MongoRelay relay_;  // the last: its threads use all else
 };
 
 template <class T>
@@ -52,8 +97,8 @@ class OnStore : public test::OnMongo {
     auto opened = Connection::open({uri(), database(), 60s});
     ASSERT_TRUE(opened) << opened.error();
     direct_ = std::move(*opened);
-    proxy_ = std::make_unique<Proxy>(uri());
-    settings_.uri = proxy_->uri();
+    way_ = std::make_unique<Way>(uri());
+    settings_.uri = way_->uri();
     settings_.database = database();
     settings_.timeout = 60s;
     settings_.tokens = settings_.billing = settings_.usage = settings_.devices = {1000, 60s, 600s, 10s};
@@ -64,7 +109,7 @@ class OnStore : public test::OnMongo {
   }
   void TearDown() override {
     store_.reset();
-    proxy_.reset();
+    way_.reset();
     direct_.reset();
     OnMongo::TearDown();
   }
@@ -112,7 +157,7 @@ class OnStore : public test::OnMongo {
 
   MovedClock clock_;
   std::unique_ptr<Connection> direct_;
-  std::unique_ptr<Proxy> proxy_;
+  std::unique_ptr<Way> way_;
   MongoSettings settings_;
   std::shared_ptr<const MongoStore> store_;
 

@@ -28,6 +28,7 @@ struct MongoSettings {
   std::string uri;  // with all that libmongoc knows; its password is told to nobody
   std::string database = "geo";
   std::chrono::milliseconds timeout{1000};  // of a look-up from its start to its end, whatever the server does
+  // For each kind of row by itself: tokens and rights; users and tariffs; usage; servers and cameras.
   CacheLimits tokens, billing, usage, devices;
   std::chrono::seconds lease{30};
   // Told of each document that cannot be read, its collection and _id, once a minute for each. From any thread.
