@@ -25,18 +25,24 @@ namespace geo::io::mongo {
 
 using namespace std::chrono_literals;
 
-// Goes with the machine's, from a place of its own.
+// Goes with the machine's, from a place of its own, unless it is held.
 class MovedClock final : public Clock {
  public:
   WallTime wall() const override {
     return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()) + moved();
   }
-  MonotonicTime monotonic() const override { return std::chrono::steady_clock::now() + moved(); }
+  MonotonicTime monotonic() const override {
+    const auto held = held_.load();
+    return (held == MonotonicTime::min() ? std::chrono::steady_clock::now() : held) + moved();
+  }
   void move(std::chrono::milliseconds by) { moved_ += by.count(); }
+  // From now on time passes by move() alone.
+  void hold() { held_ = std::chrono::steady_clock::now(); }
 
  private:
   std::chrono::milliseconds moved() const { return std::chrono::milliseconds(moved_); }
   std::atomic<std::int64_t> moved_{0};
+  std::atomic<MonotonicTime> held_{MonotonicTime::min()};
 };
 
 // The way to the server: counts what is asked for, and can fall silent or be gone.
@@ -101,7 +107,7 @@ class OnStore : public test::OnMongo {
     settings_.uri = way_->uri();
     settings_.database = database();
     settings_.timeout = 60s;
-    settings_.tokens = settings_.billing = settings_.usage = settings_.devices = {1000, 60s, 600s, 10s};
+    settings_.tokens = settings_.billing = settings_.usage = settings_.devices = {1000, 60s, 600s, 50s};
     settings_.log = [this](const std::string& line) {
       const std::lock_guard lock(mutex_);
       log_.push_back(line);
