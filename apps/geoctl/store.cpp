@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -13,6 +14,9 @@ namespace {
 
 using geo::Denial;
 using geo::ErrorCode;
+
+// An operator waits longer than a request does.
+constexpr std::chrono::milliseconds kPatience{5000};
 
 }  // namespace
 
@@ -28,7 +32,7 @@ OpenedStore open_store(Session& session) {
   auto uri = geo::compose::store_uri(read.config);
   if (!uri) return refused(std::move(uri.error()));
   auto mongo = geo::io::MongoAdmin::open(
-      {std::move(*uri), store.database, std::chrono::milliseconds(read.config.deadline.store_ms)});
+      {std::move(*uri), store.database, std::max(kPatience, std::chrono::milliseconds(read.config.deadline.store_ms))});
   if (!mongo) return refused("store.uri: " + mongo.error());
   return {std::move(*mongo), {}, geo::kExitOk};
 }
