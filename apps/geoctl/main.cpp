@@ -100,6 +100,7 @@ int run(int argc, char** argv, geoctl::Session& session) {
   geoctl::add_verify(app, session);
   geoctl::add_data(app, session);
   geoctl::add_node(app, session);
+  geoctl::add_lease(app, session);
   geoctl::add_config(app, session);
 
   std::vector<std::string> arguments = arguments_of(argc, argv);

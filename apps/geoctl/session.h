@@ -25,6 +25,7 @@ void add_redirect(CLI::App& app, Session& session);
 void add_verify(CLI::App& app, Session& session);
 void add_data(CLI::App& app, Session& session);
 void add_node(CLI::App& app, Session& session);
+void add_lease(CLI::App& app, Session& session);
 void add_config(CLI::App& app, Session& session);
 
 }  // namespace geoctl

@@ -10,6 +10,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "geo/base/clock.h"
 #include "geo/base/export.h"
 #include "geo/base/hmac.h"
 #include "geo/base/result.h"
@@ -68,6 +69,13 @@ class GEO_EXPORT MongoAdmin {
   Result<void> set_admin(std::string_view node, place::Admin admin) const;
   // token_unknown: no such token. What geod has cached of it serves on until it lapses.
   Result<void> revoke(const Digest& sha256) const;
+
+  struct Lease {
+    std::string token, server, camera, client_ip;  // token: the first 8 hex digits of its hash
+    WallTime taken_at{}, expires_at{};
+  };
+  // A user's that have not expired, the oldest first. Nobody needs to know the user.
+  Result<std::vector<Lease>> leases(const std::string& user) const;
 
  private:
   class Import;

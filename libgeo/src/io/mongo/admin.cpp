@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "io/mongo/lease_state.h"
 #include "io/mongo/parts.h"
 
 namespace geo::io {
@@ -60,6 +62,26 @@ Result<void> MongoAdmin::revoke(const Digest& sha256) const {
   if (!removed) return parts_->refuse(removed.error());
   if (*removed == 0) return deny(ErrorCode::token_unknown, "no such token");
   return {};
+}
+
+Result<std::vector<MongoAdmin::Lease>> MongoAdmin::leases(const std::string& user) const {
+  const WallTime now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  std::optional<Denial> wrong;
+  std::vector<Lease> all;
+  const auto done = parts_->quick->find(
+      {mongo::leases().name, mongo::equals("_id", user), mongo::leases().fields}, soon(),
+      [&](const mongo::Found& found) {
+        const auto read = found ? mongo::list_leases(**found, now) : tl::unexpected(found.error().why);
+        if (!read) {
+          wrong = Denial{ErrorCode::invalid_config, fmt::format("{}: leases {}: {}", where(), user, read.error())};
+          return;
+        }
+        for (const mongo::ListedLease& lease : *read)
+          all.push_back({lease.token, lease.server, lease.camera, lease.client_ip, lease.taken_at, lease.expires_at});
+      });
+  if (!done) return parts_->refuse(done.error());
+  if (wrong) return tl::unexpected(*wrong);
+  return all;
 }
 
 }  // namespace geo::io
