@@ -79,7 +79,7 @@ int run_verify(Session& session, const Arguments& arguments) {
     presented.host = target->host;
     presented.target = target->target;
     std::function<bool(std::string_view)> is_node_host;
-    if (world.has_topology)
+    if (world.has_topology())
       is_node_host = [&](std::string_view host) { return world.snapshot.topology->is_node_host(host); };
     reason = geo::sign::verify(presented, *world.snapshot.keys, std::chrono::seconds(world.config.signing.leeway_s),
                                is_node_host);

@@ -79,6 +79,7 @@ Opened open_world(Session& session, const Wanted& wanted) {
   options.signing = wanted.signing;
   options.down = wanted.down;
   geo::compose::Built built = geo::compose::build(read.config, options);
+  if (built.denial) return {nullptr, output.refuse(*built.denial)};
   if (built.world == nullptr) {
     const int exit_status = output.refuse(built.faults);
     if (session.data_dir.empty() && config_file_of(session).empty() && !output.json)
@@ -86,7 +87,7 @@ Opened open_world(Session& session, const Wanted& wanted) {
           "No --config and no --data was given, and neither ./geod.toml nor /etc/geod/geod.toml is there.\n");
     return {nullptr, exit_status};
   }
-  if (!built.world->has_topology && wanted.topology)
+  if (!built.world->has_topology() && wanted.topology)
     return {nullptr, output.refuse(geo::Denial{geo::ErrorCode::invalid_config,
                                                "[store] kind is \"none\": give --data DIR or a config with a store"})};
   for (const std::string& node : wanted.down)

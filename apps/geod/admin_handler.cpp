@@ -1,14 +1,27 @@
 #include "admin_handler.h"
 
+#include "geo/base/text.h"
 #include "metrics.h"
 #include "status.h"
 
 namespace geod {
 
+namespace {
+
+void tell_ready(Exchange& exchange, const std::vector<std::string>& reasons) {
+  exchange.out.status = reasons.empty() ? 200 : 503;
+  geo::Json json(exchange.out.body);
+  json.open('{').field("ready", reasons.empty()).key("reasons").open('[');
+  for (const std::string& reason : reasons) json.text(reason);
+  json.close(']').close('}');
+}
+
+}  // namespace
+
 bool AdminHandler::answer(Exchange& exchange) {
   const std::string_view path = exchange.in.path;
-  if (path != "/healthz" && path != "/status.json" && path != "/metrics") {
-    refuse(exchange, {geo::ErrorCode::no_such_path, "there are /healthz, /status.json and /metrics"});
+  if (path != "/healthz" && path != "/readyz" && path != "/status.json" && path != "/metrics") {
+    refuse(exchange, {geo::ErrorCode::no_such_path, "there are /healthz, /readyz, /status.json and /metrics"});
     return true;
   }
   exchange.entry.path = path;
@@ -26,6 +39,8 @@ bool AdminHandler::answer(Exchange& exchange) {
   out.header("Content-Type", "application/json");
   if (path == "/healthz")
     out.body = R"({"status":"ok"})";
+  else if (path == "/readyz")
+    tell_ready(exchange, reasons_not_ready(world, world_.states(), moment.wall));
   else
     append_status(out.body, world, world_.states(), moment);
   return true;

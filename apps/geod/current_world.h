@@ -10,7 +10,22 @@
 
 namespace geod {
 
-using Worlds = geo::Published<geo::compose::World>;
+// The world in service. Threads: any; whoever changes it waits for whoever does.
+class Worlds : public geo::Published<geo::compose::World> {
+ public:
+  using Published::Published;
+
+  // Returns the world before.
+  std::shared_ptr<const geo::compose::World> change(const geo::compose::Change& change) {
+    const std::lock_guard lock(changing_);
+    std::shared_ptr<const geo::compose::World> before = latest();
+    publish(change(*before));
+    return before;
+  }
+
+ private:
+  std::mutex changing_;
+};
 
 // Threads: belongs to one.
 class CurrentWorld {

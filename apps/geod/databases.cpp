@@ -56,15 +56,13 @@ void Databases::run() {
 
 void Databases::refresh() {
   std::erase_if(past_, [](const auto& world) { return world.use_count() == 1; });
-  std::shared_ptr<const geo::compose::World> world = worlds_.latest();
   const geo::MonotonicTime start = clock_.monotonic();
-  geo::compose::Refreshed refreshed = geo::compose::refresh_databases(*world);
+  geo::compose::Refreshed refreshed = geo::compose::refresh_databases(*worlds_.latest());
   const std::chrono::duration<double> took = clock_.monotonic() - start;
   for (const geo::Fault& fault : refreshed.faults)
     log_.error("{}; what was read before stays in service", to_string(fault));
-  if (refreshed.world == nullptr) return;
-  past_.push_back(std::move(world));
-  worlds_.publish(std::move(refreshed.world));
+  if (refreshed.change == nullptr) return;
+  past_.push_back(worlds_.change(refreshed.change));
   const geo::io::MmdbInfo& info = *refreshed.loaded;
   log_.info("{} is in service: {}, built {}, {} networks, {:.1f} s", info.path, info.type,
             geo::rfc3339(geo::WallTime(std::chrono::seconds(info.build_epoch_s))), info.networks, took.count());

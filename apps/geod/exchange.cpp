@@ -143,7 +143,10 @@ void append_line(std::string& out, const Exchange& exchange, std::string_view li
   json.field_or_null("provider", entry.provider).field_or_null("group", entry.group);
   json.field_or_null("pattern", entry.pattern).field_or_null("node", entry.node).field_or_null("owner", entry.owner);
   json.field_or_null("lease", entry.lease).key("cached").open('[');
-  if (entry.place_cached) json.text("place");
+  if (entry.place_cached) json.text("places");
+  if (entry.token_cached) json.text("tokens");
+  if (entry.bill_cached) json.text("billing");
+  if (entry.device_cached) json.text("devices");
   json.close(']').field("duration_us", std::chrono::duration_cast<std::chrono::microseconds>(now - in.started).count());
   json.field("listener", listener).close('}');
   out += '\n';

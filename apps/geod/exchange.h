@@ -109,7 +109,8 @@ struct Entry {
   std::string_view format, server, camera, partner;
   std::string_view located_by, provider, group, pattern, node, owner, lease;
   bool degraded = false;
-  bool place_cached = false;
+  // Which caches answered: places, tokens, billing, devices.
+  bool place_cached = false, token_cached = false, bill_cached = false, device_cached = false;
 
   void located(std::string_view by, geo::From from);
 };

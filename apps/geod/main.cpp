@@ -105,13 +105,17 @@ int run(int argc, char** argv) {
   geo::compose::Options options;
   options.serving = true;
   options.indexed = !arguments.check;
+  options.last_good = !arguments.check;
+  const geod::AppLog log(geod::level_of(read.config.log.level).value_or(geod::Level::info));
+  options.log = [&log](const std::string& line) { log.warn("{}", line); };
   // Before any thread is started, upstreams' among them: one that does not block a signal would be ended by it.
   const sigset_t signals = block_signals();
   geo::compose::Built built = geo::compose::build(read, options);
-  if (built.world == nullptr) return tell(built.faults);
+  // A geod that starts would wait for what cannot be reached.
+  if (built.denial) tell(("geod: " + built.denial->detail + "; the data is not checked\n").c_str());
+  if (built.world == nullptr && !built.denial) return tell(built.faults);
   if (arguments.check) return geo::kExitOk;
 
-  const geod::AppLog log(geod::level_of(read.config.log.level).value_or(geod::Level::info));
   return serve(std::move(built.world), signals, log);
 }
 

@@ -39,32 +39,73 @@ class Families {
   std::vector<prometheus::MetricFamily> families_;
 };
 
-void add_providers(Families& families, const World& world, geo::MonotonicTime now) {
-  std::vector<geo::UpstreamStatus> all;
-  for (const auto& provider : world.snapshot.resolver->providers()) all.push_back(provider->status(now));
-  families.open("geod_provider_requests_total", "Addresses asked of a provider, by what became of it",
-                MetricType::Counter);
+void add_calls(Families& families, const char* name, const char* help, const char* label,
+               const std::vector<geo::UpstreamStatus>& all) {
+  families.open(name, help, MetricType::Counter);
   for (const geo::UpstreamStatus& status : all)
     for (std::size_t i = 0; i < status.calls.size(); ++i)
       families.value(static_cast<double>(status.calls[i]),
-                     {{"provider", std::string(status.name)}, {"result", std::string(geo::kOutcomeNames[i])}});
-  families.open("geod_provider_state", "1 for the state that a provider's circuit breaker is in", MetricType::Gauge);
+                     {{label, std::string(status.name)}, {"result", std::string(geo::kOutcomeNames[i])}});
+}
+
+void add_states(Families& families, const char* name, const char* help, const char* label,
+                const std::vector<geo::UpstreamStatus>& all) {
+  families.open(name, help, MetricType::Gauge);
   for (const geo::UpstreamStatus& status : all)
     for (const auto state : {geo::Breaker::State::closed, geo::Breaker::State::open, geo::Breaker::State::half_open})
       families.value(status.state == state ? 1 : 0,
-                     {{"provider", std::string(status.name)}, {"state", std::string(name_of(state))}});
+                     {{label, std::string(status.name)}, {"state", std::string(name_of(state))}});
+}
+
+void add_upstreams(Families& families, const World& world, geo::MonotonicTime now) {
+  std::vector<geo::UpstreamStatus> providers;
+  for (const auto& provider : world.snapshot.resolver->providers()) providers.push_back(provider->status(now));
+  add_calls(families, "geod_provider_requests_total", "Addresses asked of a provider, by what became of it", "provider",
+            providers);
+  add_states(families, "geod_provider_state", "1 for the state that a provider's circuit breaker is in", "provider",
+             providers);
+  const std::vector<geo::UpstreamStatus> others = upstreams_of(world, now);
+  add_calls(families, "geod_upstream_requests_total",
+            "Rows asked of the store and decisions asked of the auth-server, by what became of it", "upstream", others);
+  add_states(families, "geod_upstream_state", "1 for the state that an upstream's circuit breaker is in", "upstream",
+             others);
+}
+
+void add_store(Families& families, const World& world) {
+  if (world.store == nullptr) return;
+  const geo::io::MongoStore& store = *world.store;
+  const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
+  families.open("geod_store_connections", "Connections to the store that are in use, and that there may be",
+                MetricType::Gauge);
+  families.value(store.pool().busy, {{"state", "busy"}});
+  families.value(store.pool().size, {{"state", "most"}});
+  families.open("geod_store_skipped_documents_total", "Documents that could not be read", MetricType::Counter);
+  for (const auto& skipped : store.skipped())
+    families.value(number(skipped.documents), {{"collection", std::string(skipped.collection)}});
+  const geo::io::MongoStore::LeaseStats leases = store.lease_stats();
+  families.open("geod_leases_total", "Leases of streams, by what became of them", MetricType::Counter);
+  families.value(number(leases.taken), {{"result", "taken"}});
+  families.value(number(leases.renewed), {{"result", "renewed"}});
+  families.value(number(leases.refused), {{"result", "refused"}});
+  families.value(number(leases.none), {{"result", "none"}});
+  families.value(number(leases.failed), {{"result", "failed"}});
 }
 
 void add_caches(Families& families, const World& world) {
-  const auto places = world.places == nullptr ? geo::CacheStats{} : world.places->stats();
-  const auto add = [&](const char* name, const char* help, MetricType type, double value) {
+  const std::vector<CacheOf> caches = caches_of(world);
+  const auto add = [&](const char* name, const char* help, MetricType type, auto value) {
     families.open(name, help, type);
-    families.value(value, {{"cache", "places"}});
+    for (const CacheOf& cache : caches)
+      families.value(static_cast<double>(value(cache.stats)), {{"cache", std::string(cache.name)}});
   };
-  add("geod_cache_hits_total", "Answers that a cache had", MetricType::Counter, static_cast<double>(places.hits));
+  add("geod_cache_hits_total", "Answers that a cache had", MetricType::Counter,
+      [](const geo::CacheStats& stats) { return stats.hits; });
   add("geod_cache_misses_total", "Answers that a cache did not have", MetricType::Counter,
-      static_cast<double>(places.misses));
-  add("geod_cache_entries", "Entries that a cache holds", MetricType::Gauge, static_cast<double>(places.entries));
+      [](const geo::CacheStats& stats) { return stats.misses; });
+  add("geod_cache_stale_total", "Answers past their life that served all the same", MetricType::Counter,
+      [](const geo::CacheStats& stats) { return stats.stale; });
+  add("geod_cache_entries", "Entries that a cache holds", MetricType::Gauge,
+      [](const geo::CacheStats& stats) { return stats.entries; });
 }
 
 void add_ages(Families& families, const World& world, const Moment& moment) {
@@ -73,9 +114,12 @@ void add_ages(Families& families, const World& world, const Moment& moment) {
     const geo::io::MmdbInfo& info = database.index->info();
     families.value(static_cast<double>(moment.age_s(info.build_epoch_s)), {{"file", info.path}});
   }
-  if (!world.has_topology) return;
-  families.open("geod_snapshot_age_seconds", "Since the topology in service was read", MetricType::Gauge);
-  families.value(static_cast<double>(moment.uptime_s()), {});
+  if (!world.has_topology()) return;
+  families.open("geod_snapshot_age_seconds", "Since the topology in service was last known to be the store's own",
+                MetricType::Gauge);
+  families.value(static_cast<double>(snapshot_age_s(world, moment)), {});
+  families.open("geod_snapshot_info", "Always 1; where the topology in service comes from", MetricType::Gauge);
+  families.value(1, {{"source", std::string(world.topology.source)}, {"version", world.topology.version}});
 }
 
 }  // namespace
@@ -84,7 +128,8 @@ void append_metrics(std::string& out, const World& world, const Moment& moment) 
   Families families;
   families.open("geod_build_info", "Always 1", MetricType::Gauge);
   families.value(1, {{"version", moment.process.version}});
-  add_providers(families, world, moment.monotonic);
+  add_upstreams(families, world, moment.monotonic);
+  add_store(families, world);
   add_caches(families, world);
   add_ages(families, world, moment);
   out += families.text();

@@ -20,6 +20,10 @@ void describe(const Decision& decision, const Snapshot& snapshot, Entry& entry) 
   entry.degraded = decision.degraded;
   if (decision.partner != geo::place::kNone) entry.partner = topology.partner(decision.partner).id;
   entry.owner = decision.owner;
+  entry.token_cached = decision.authorized_from != geo::From::upstream;
+  entry.bill_cached = decision.billed_from != geo::From::upstream;
+  entry.device_cached = decision.inspected_from != geo::From::upstream;
+  if (decision.lease) entry.lease = name_of(*decision.lease);
   const geo::balance::Choice& choice = decision.choice;
   if (choice.node != geo::place::kNone) {
     entry.node = topology.node(choice.node).id;
@@ -107,6 +111,11 @@ bool RedirectHandler::answer(Exchange& exchange) {
     refuse(exchange, parsed.error());
     return true;
   }
+  if (world->awaits_topology()) {
+    refuse(exchange, kNoTopology);
+    return true;
+  }
+  request.takes_lease = !in.head();
   if (!geo::redirect::decide(request, world->snapshot, world_.states(), geo::Wait::never(), clock_,
                              exchange.decision)) {
     exchange.world = world;

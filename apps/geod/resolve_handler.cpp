@@ -169,6 +169,10 @@ bool ResolveHandler::answer(Exchange& exchange) {
     return true;
   }
   const std::shared_ptr<const World>& world = world_.get();
+  if (world->awaits_topology()) {  // its networks come first
+    refuse(exchange, kNoTopology);
+    return true;
+  }
   if (!ask(exchange, *world, geo::Wait::never())) {
     exchange.world = world;
     return false;

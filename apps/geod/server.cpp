@@ -22,7 +22,6 @@ using std::chrono::seconds;
 constexpr std::size_t kWorkers = 32;  // threads that may wait for an upstream at once
 constexpr seconds kIdleGrace{1};      // for an idle connection's last request
 constexpr milliseconds kDrainLook{20};
-constexpr seconds kStatesEvery{1};
 constexpr seconds kWarnEvery{1};
 
 }  // namespace
@@ -36,12 +35,7 @@ Server::Server(std::shared_ptr<const geo::compose::World> world, std::string ver
       process_{std::move(version), clock_.monotonic()} {}
 
 Server::~Server() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  wake_.notify_all();
-  if (states_thread_.joinable()) states_thread_.join();
+  store_watch_.reset();
   databases_.reset();
   // Workers resume connections of the loops, and the loops hand work to the workers until their end.
   if (workers_ != nullptr) workers_->stop(geo::MonotonicTime::max());
@@ -78,7 +72,7 @@ tl::expected<void, std::string> Server::start_parts() {
   if (auto added = add("admin", config_.listen.admin, 1, admin); !added) return added;
   for (const auto& listener : listeners_)
     log_.info("listening on {} {}", listener->name(), listener->address().to_string());
-  states_thread_ = std::thread([this] { refresh_states(); });
+  store_watch_ = std::make_unique<StoreWatch>(worlds_, clock_, log_);
   if (!worlds_.latest()->databases.empty()) databases_ = std::make_unique<Databases>(worlds_, clock_, log_);
   return {};
 }
@@ -102,7 +96,7 @@ tl::expected<void, std::string> Server::add(const std::string& name, const std::
 void Server::tick() {
   sweep(clock_.monotonic(), false);
   if (clock_.monotonic() >= next_warning_) tell_dropped();
-  tell_providers();
+  tell_upstreams();
   tell_loops();
 }
 
@@ -115,14 +109,16 @@ void Server::tell_dropped() {
             dropped.error == 0 ? "they cannot be written fast enough" : std::strerror(dropped.error));
 }
 
-void Server::tell_providers() {
-  for (const auto& provider : worlds_.latest()->snapshot.resolver->providers()) {
-    const geo::UpstreamStatus status = provider->status(clock_.monotonic());
-    const auto known = provider_states_.try_emplace(std::string(status.name), geo::Breaker::State::closed).first;
+void Server::tell_upstreams() {
+  const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
+  const geo::MonotonicTime now = clock_.monotonic();
+  std::vector<geo::UpstreamStatus> all = upstreams_of(*world, now);
+  for (const auto& provider : world->snapshot.resolver->providers()) all.push_back(provider->status(now));
+  for (const geo::UpstreamStatus& status : all) {
+    const auto known = upstream_states_.try_emplace(std::string(status.name), geo::Breaker::State::closed).first;
     if (known->second == status.state) continue;
     const bool good = status.state == geo::Breaker::State::closed;
-    const std::string change =
-        fmt::format("provider {}: {} -> {}", status.name, name_of(known->second), name_of(status.state));
+    const std::string change = fmt::format("{}: {} -> {}", status.name, name_of(known->second), name_of(status.state));
     known->second = status.state;
     if (good)
       log_.info("{}", change);
@@ -151,37 +147,20 @@ bool Server::drain() {
   log_.info("stopping: accepting nothing new, {} connections are open", open_count());
   draining_.store(true);
   for (const auto& listener : listeners_) listener->quiesce();
-  {
-    std::unique_lock lock(mutex_);
-    while (open_count() > 0 && clock_.monotonic() < end) {
-      const geo::MonotonicTime now = clock_.monotonic();
-      sweep(now, now - start >= kIdleGrace);
-      wake_.wait_for(lock, kDrainLook);
-    }
+  while (open_count() > 0 && clock_.monotonic() < end) {
+    const geo::MonotonicTime now = clock_.monotonic();
+    sweep(now, now - start >= kIdleGrace);
+    std::this_thread::sleep_for(kDrainLook);
   }
   if (const std::size_t left = open_count(); left > 0) log_.warn("{} connections were still open at the end", left);
   const bool waited_out = workers_->stop(end);
   if (waited_out) listeners_.clear();
-  const bool read_out = databases_ == nullptr || databases_->stop(end);
+  const bool read_out = (databases_ == nullptr || databases_->stop(end)) && store_watch_->stop(end);
   const bool written =
       access_log_ == nullptr || access_log_->stop(std::max(end, clock_.monotonic() + milliseconds(50)));
   tell_dropped();
   if (!waited_out || !read_out || !written) log_.warn("ending with work undone");
   return waited_out && read_out && written;
-}
-
-void Server::refresh_states() {
-  std::unique_lock lock(mutex_);
-  while (!ending_) {
-    lock.unlock();
-    try {
-      for (const geo::Fault& fault : geo::compose::refresh_states(*worlds_.latest())) log_.warn("{}", to_string(fault));
-    } catch (const std::exception& fault) {
-      log_.error("the nodes' states cannot be read: {}", fault.what());
-    }
-    lock.lock();
-    wake_.wait_for(lock, kStatesEvery, [this] { return ending_; });
-  }
 }
 
 void Server::sweep(geo::MonotonicTime now, bool drop_idle) {

@@ -2,11 +2,9 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <tl/expected.hpp>
@@ -23,6 +21,7 @@
 #include "geo/io/threads.h"
 #include "listener.h"
 #include "status.h"
+#include "store_watch.h"
 
 namespace geod {
 
@@ -33,7 +32,7 @@ class Server {
 
   // Binds and serves. The error names the listener and its address, or the log file.
   tl::expected<void, std::string> start();
-  // About twice a second: who takes too long, what the log dropped, which provider's state changed.
+  // About twice a second: who takes too long, what the log dropped, which upstream's state changed.
   void tick();
   // SIGHUP: opens the access log anew and looks at the databases.
   void hang_up();
@@ -46,10 +45,9 @@ class Server {
                                       const Listener::MakeHandler& make_handler);
   tl::expected<void, std::string> start_parts();
   void tell_dropped();
-  void tell_providers();
+  void tell_upstreams();
   // Loops that nobody asks would hold the world before this one, and with it whole databases.
   void tell_loops();
-  void refresh_states();
   void sweep(geo::MonotonicTime now, bool drop_idle);
   std::size_t open_count();
 
@@ -60,18 +58,14 @@ class Server {
   std::shared_ptr<const geo::compose::World> told_world_;  // that the loops know of
   const Cors cors_;
   const Process process_;
-  std::map<std::string, geo::Breaker::State, std::less<>> provider_states_;  // told last
+  std::map<std::string, geo::Breaker::State, std::less<>> upstream_states_;  // told last
   std::atomic<bool> draining_{false};
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of lines that the access log dropped
   std::unique_ptr<AccessLog> access_log_;                        // null: off
   std::unique_ptr<geo::io::Workers> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<Databases> databases_;
-
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool ending_ = false;
-  std::thread states_thread_;
+  std::unique_ptr<StoreWatch> store_watch_;
 };
 
 }  // namespace geod

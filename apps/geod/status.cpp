@@ -55,29 +55,34 @@ void append_groups(Json& json, const World& world) {
 }
 
 void append_caches(Json& json, const World& world) {
-  const auto count = [&](std::string_view name, std::uint64_t value) {
-    json.field(name, static_cast<std::int64_t>(value));
-  };
-  const auto places = world.places == nullptr ? geo::CacheStats{} : world.places->stats();
-  json.key("caches").open('{').key("places").open('{');
-  count("hits", places.hits);
-  count("misses", places.misses);
-  count("stale", places.stale);
-  count("loads", places.loads);
-  count("failures", places.failures);
-  count("entries", places.entries);
-  json.close('}').close('}');
+  json.key("caches").open('{');
+  for (const CacheOf& cache : caches_of(world)) {
+    const auto count = [&](std::string_view name, std::uint64_t value) {
+      json.field(name, static_cast<std::int64_t>(value));
+    };
+    json.key(cache.name).open('{');
+    count("hits", cache.stats.hits);
+    count("misses", cache.stats.misses);
+    count("stale", cache.stats.stale);
+    count("loads", cache.stats.loads);
+    count("failures", cache.stats.failures);
+    count("entries", cache.stats.entries);
+    json.close('}');
+  }
+  json.close('}');
+}
+
+void append_upstream(Json& json, const geo::UpstreamStatus& status) {
+  const auto calls = std::accumulate(status.calls.begin(), status.calls.end(), std::uint64_t{0}) -
+                     status.calls[static_cast<std::size_t>(geo::Outcome::refused)];
+  json.open('{').field("name", status.name).field("state", name_of(status.state));
+  json.field_or_null("last_error", status.last_error).field("calls", static_cast<std::int64_t>(calls)).close('}');
 }
 
 void append_resolver(Json& json, const World& world, const Moment& moment) {
   json.key("resolver").open('{').key("providers").open('[');
-  for (const auto& provider : world.snapshot.resolver->providers()) {
-    const geo::UpstreamStatus status = provider->status(moment.monotonic);
-    const auto calls = std::accumulate(status.calls.begin(), status.calls.end(), std::uint64_t{0}) -
-                       status.calls[static_cast<std::size_t>(geo::Outcome::refused)];
-    json.open('{').field("name", status.name).field("state", name_of(status.state));
-    json.field_or_null("last_error", status.last_error).field("calls", static_cast<std::int64_t>(calls)).close('}');
-  }
+  for (const auto& provider : world.snapshot.resolver->providers())
+    append_upstream(json, provider->status(moment.monotonic));
   json.close(']').key("files").open('[');
   for (const geo::compose::Database& database : world.databases) {
     const geo::io::MmdbInfo& info = database.index->info();
@@ -92,6 +97,51 @@ void append_resolver(Json& json, const World& world, const Moment& moment) {
 
 }  // namespace
 
+std::vector<geo::UpstreamStatus> upstreams_of(const World& world, geo::MonotonicTime now) {
+  std::vector<geo::UpstreamStatus> all;
+  if (world.store != nullptr) all.push_back(world.store->status(now));
+  if (world.auth_client != nullptr) all.push_back(world.auth_client->status(now));
+  return all;
+}
+
+std::vector<CacheOf> caches_of(const World& world) {
+  std::vector<CacheOf> all{{"places", world.places == nullptr ? geo::CacheStats{} : world.places->stats()}};
+  if (world.store != nullptr) {
+    for (const auto& cache : world.store->caches()) all.push_back({cache.section, cache.stats});
+  } else {
+    for (const std::string_view name : {"tokens", "billing", "usage", "devices"}) all.push_back({name, {}});
+  }
+  if (world.auth_client != nullptr)
+    for (CacheOf& cache : all)
+      if (cache.name == "tokens") cache.stats += world.auth_client->stats();
+  return all;
+}
+
+std::int64_t snapshot_age_s(const World& world, const Moment& moment) {
+  return moment.age_s(static_cast<std::uint64_t>(std::max<std::int64_t>(0, world.watched->confirmed_s)));
+}
+
+std::vector<std::string> reasons_not_ready(const World& world, const geo::balance::States& states, geo::WallTime now) {
+  if (world.config.store.kind == "none") return {};
+  if (!world.has_topology()) return {"the store cannot be reached and there is no topology"};
+  const geo::place::Topology& topology = *world.snapshot.topology;
+  for (std::size_t group = 0; group < topology.rows().groups.size(); ++group) {
+    std::size_t eligible = 0, reporting = 0, old = 0;
+    for (const geo::place::Index node : topology.nodes_of(static_cast<geo::place::Index>(group))) {
+      const geo::place::Node& row = topology.node(node);
+      if (row.admin != geo::place::Admin::online || row.weight <= 0) continue;
+      const geo::balance::Report* const report = states.of(node);
+      const std::string_view state = state_of(row, report, *world.snapshot.balancer, now).state;
+      eligible += state == "up" ? 1 : 0;
+      reporting += report != nullptr ? 1 : 0;
+      old += state == "stale" ? 1 : 0;
+    }
+    // where all reports are old they failed, not the nodes
+    if (eligible > 0 || (old > 0 && old == reporting)) return {};
+  }
+  return {"no node is eligible"};
+}
+
 std::int64_t Moment::age_s(std::uint64_t epoch_s) const {
   const std::int64_t now = std::chrono::floor<std::chrono::seconds>(wall).time_since_epoch().count();
   return std::max<std::int64_t>(0, now - static_cast<std::int64_t>(epoch_s));
@@ -105,12 +155,11 @@ void append_status(std::string& out, const World& world, const geo::balance::Sta
   Json json(out);
   json.open('{').field("version", moment.process.version).field("uptime_s", moment.uptime_s());
   json.key("snapshot");
-  if (world.has_topology)  // the file store is read at start alone
+  if (world.has_topology())
     json.open('{')
-        .key("version")
-        .number(std::int64_t{1})
-        .field("age_s", moment.uptime_s())
-        .field("source", "files")
+        .field("version", world.topology.version)
+        .field("age_s", snapshot_age_s(world, moment))
+        .field("source", world.topology.source)
         .close('}');
   else
     json.null();
@@ -119,7 +168,9 @@ void append_status(std::string& out, const World& world, const geo::balance::Sta
   append_caches(json, world);
   json.key("last_reload").null();
   append_resolver(json, world, moment);
-  json.close('}');
+  json.key("upstreams").open('[');
+  for (const geo::UpstreamStatus& status : upstreams_of(world, moment.monotonic)) append_upstream(json, status);
+  json.close(']').close('}');
 }
 
 }  // namespace geod

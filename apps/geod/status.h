@@ -2,9 +2,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "geo/balance.h"
+#include "geo/base/cache.h"
 #include "geo/base/clock.h"
+#include "geo/base/upstream.h"
 #include "geo/compose.h"
 
 namespace geod {
@@ -26,8 +30,23 @@ struct Moment {
   std::int64_t uptime_s() const;
 };
 
+// The store and the auth-server, where they are asked over the network. Providers tell of themselves.
+std::vector<geo::UpstreamStatus> upstreams_of(const geo::compose::World& world, geo::MonotonicTime now);
+struct CacheOf {
+  std::string_view name;  // of its section
+  geo::CacheStats stats;
+};
+// All that the config knows; what is not in use counts nothing.
+std::vector<CacheOf> caches_of(const geo::compose::World& world);
+// Since the topology in service was last known to be the store's own.
+std::int64_t snapshot_age_s(const geo::compose::World& world, const Moment& moment);
+
+// Why nobody can be served; empty: somebody can.
+std::vector<std::string> reasons_not_ready(const geo::compose::World& world, const geo::balance::States& states,
+                                           geo::WallTime now);
+
 // Shape: {"version":..,"uptime_s":..,"snapshot":{..},"nodes":[..],"groups":[..],"caches":{..},"last_reload":null,
-//         "resolver":{"providers":[..],"files":[..]}}
+//         "resolver":{"providers":[..],"files":[..]},"upstreams":[..]}
 void append_status(std::string& out, const geo::compose::World& world, const geo::balance::States& states,
                    const Moment& moment);
 

@@ -16,7 +16,7 @@ geo::sign::Reason verify(const Incoming& in, const geo::compose::World& world) {
   presented.client_ip = geo::Ip::parse(headers[Known::x_real_ip]);
   presented.now = in.at;
   std::function<bool(std::string_view)> is_node_host;
-  if (world.has_topology)
+  if (world.has_topology())
     is_node_host = [&world](std::string_view host) { return world.snapshot.topology->is_node_host(host); };
   return geo::sign::verify(presented, *world.snapshot.keys, std::chrono::seconds(world.config.signing.leeway_s),
                            is_node_host);

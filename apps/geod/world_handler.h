@@ -6,6 +6,9 @@
 
 namespace geod {
 
+// While there is no topology yet.
+inline const geo::Denial kNoTopology{geo::ErrorCode::upstream_unavailable, "the store cannot be asked at the moment"};
+
 // Who asks is read by the world's trusted proxies.
 class WorldHandler : public Handler {
  public:

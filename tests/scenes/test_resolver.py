@@ -310,7 +310,7 @@ def test_asks_the_other_and_keeps_the_answer(near):
         assert [resolve(near, ip).code for _ in range(2)] == [code, code]
     lines = near.world.log_lines(2)
     assert [(line["located_by"], line["provider"], line["cached"]) for line in lines[:2]] == [
-        ("remote", "remote", []), ("cache", "remote", ["place"])]
+        ("remote", "remote", []), ("cache", "remote", ["places"])]
 
 
 def test_post_waits_for_the_other_too(near):

@@ -1,6 +1,8 @@
 // Config -> the object graph; the only place that knows every adapter.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -13,11 +15,15 @@
 #include "geo/base/clock.h"
 #include "geo/base/export.h"
 #include "geo/base/fault.h"
+#include "geo/base/guarded.h"
 #include "geo/base/published.h"
+#include "geo/base/result.h"
 #include "geo/client.h"
 #include "geo/config.h"
+#include "geo/io/file.h"
 #include "geo/io/http.h"
 #include "geo/io/mmdb.h"
+#include "geo/io/mongo.h"
 #include "geo/io/system.h"
 #include "geo/redirect.h"
 #include "geo/resolve.h"
@@ -28,9 +34,20 @@ namespace geo::compose {
 struct Options {
   bool serving = false;               // as geod starts: each listener has what it needs, keys are needed by some alone
   bool indexed = false;               // city databases as indexes, for many questions; read directly, for a few
+  bool last_good = false;             // where there is no topology to be had, the last good one serves, or none yet
   bool signing = true;                // false: keys are neither read nor needed
   bool credentials_may_lack = false;  // a check outside the service: credential:NAME is noted where there are none
   std::vector<std::string> down;      // node ids that act as admin = "offline"
+  // Told of documents that cannot be read; from any thread, also later.
+  std::function<void(const std::string&)> log = [](const std::string&) {};
+};
+
+// The topology in service.
+struct TopologyInfo {
+  std::string version;      // MongoDB's; of files 12 hex digits of their content's SHA-256
+  std::string stamp;        // MongoDB's
+  std::string_view source;  // "files", "mongodb", "last_good"
+  bool operator==(const TopologyInfo&) const = default;
 };
 
 // A city database in service.
@@ -40,8 +57,16 @@ struct Database {
   std::optional<io::FileStamp> stamp;  // of the file it was made from
 };
 
-// What the refresh_..() functions remember between two looks; each is one thread's.
+// What the refresh_..() functions remember between two looks; each is one thread's but where it says more.
 struct Watched {
+  // When the topology in service was last known to be the store's own. Any thread.
+  std::atomic<std::chrono::seconds::rep> confirmed_s{0};
+  // Of the nodes, read last. Any thread.
+  Guarded<std::vector<balance::Report>> reports;
+  // Held by the one who keeps the last good topology on disk.
+  std::optional<io::FileLock> last_good_lock;
+  std::string trouble_told;  // of the store, last; empty: it is well
+  std::string states_trouble_told;
   // Of the states.toml read last; nothing: it was not there.
   std::optional<io::FileStamp> states_stamp;
   bool states_settled = false;
@@ -55,18 +80,27 @@ struct World {
   config::Config config;
   redirect::Snapshot snapshot;
   client::TrustedProxies trusted_proxies;
-  bool has_topology = false;
+  TopologyInfo topology;                              // where there is one
+  std::shared_ptr<const io::MongoStore> store;        // null: the store is in files, or there is none
   std::shared_ptr<const auth::Authorizer> authority;  // what the auth listener answers: the store's own word
   std::shared_ptr<const io::AuthClient> auth_client;  // null: no [auth] url
   std::vector<Database> databases;                    // of Options::indexed
   std::shared_ptr<resolve::PlaceCache> places;        // null: no provider needs it
   std::shared_ptr<Published<balance::States>> states = std::make_shared<Published<balance::States>>();
   std::shared_ptr<Watched> watched = std::make_shared<Watched>();
+
+  // False: there is no store; or it cannot be reached and there is no last good topology, so nobody can be served yet.
+  bool has_topology() const { return snapshot.topology != nullptr; }
+  bool awaits_topology() const { return config.store.kind != "none" && !has_topology(); }
 };
 
+// How the world at hand becomes the next one; what others changed meanwhile stays.
+using Change = std::function<std::shared_ptr<const World>(const World& current)>;
+
 struct Built {
-  std::shared_ptr<World> world;  // null where there are faults
+  std::shared_ptr<World> world;  // null where there are faults or a denial
   Faults faults;
+  std::optional<Denial> denial;    // something that is needed cannot be reached
   std::vector<std::string> notes;  // what could not be checked and is no fault
 };
 GEO_EXPORT Built build(const config::Config& config, const Options& options = {});
@@ -74,19 +108,32 @@ GEO_EXPORT Built build(const config::Config& config, const Options& options = {}
 // whose section has a fault.
 GEO_EXPORT Built build(const config::Read& read, const Options& options = {});
 
-// MongoDB's, from [store] uri or else the file that uri_file names. The error holds nothing of it.
+// MongoDB's, from [store] uri or else the file that uri_file names; it may hold a password. The error names the key and
+// holds nothing of the value.
 GEO_EXPORT tl::expected<std::string, std::string> store_uri(const config::Config& config);
 
-// Re-reads states.toml into `world` if it changed since the last good read. The reports that can be read are taken up,
-// whatever else stands there; of a file that is no TOML none, and the old ones stay. Faults: what was wrong, told once
-// per change. Blocks on the file; one thread at a time.
-GEO_EXPORT Faults refresh_states(const World& world);
+// Reads what the nodes report into `world`: states.toml if it changed since the last good read, or MongoDB's
+// node_states. The reports that can be read are taken up, whatever else stands there; of a file that is no TOML, or a
+// store that cannot be asked, none, and the old ones stay. What was wrong is told once per change. Blocks; one thread
+// at a time.
+GEO_EXPORT std::vector<std::string> refresh_states(const World& world);
+
+// Looks whether MongoDB has another topology. Blocks; one thread at a time.
+struct RefreshedTopology {
+  Change change;                   // null: nothing new
+  std::vector<std::string> notes;  // what of it was skipped; that it cannot be had, told once per change
+};
+GEO_EXPORT RefreshedTopology refresh_topology(const World& world);
+
+// Keeps the topology in service in the state directory, for a start without the store. The error is told once; there
+// is none where somebody else keeps it. Blocks on the file; one thread at a time.
+GEO_EXPORT tl::expected<void, std::string> keep_last_good(const World& world);
 
 // Takes up a city database whose file changed since, one at a time: a new world with its new index, or none. A
 // file that is being written, or was this very second, is left for the next look. Faults: what cannot be used, told
 // once per change; the old index stays. Blocks for seconds where there is something to read; one thread at a time.
 struct Refreshed {
-  std::shared_ptr<const World> world;
+  Change change;  // null: nothing new
   std::optional<io::MmdbInfo> loaded;
   Faults faults;
 };

@@ -179,6 +179,8 @@ class GEO_EXPORT Topology {
   Grouped group_of(const Ip* ip, const Location& location, Index partner, const Grouped* by_location = nullptr) const;
   // City, region, country, nearest alone.
   Grouped group_of_location(const Location& location) const;
+  // Does group_of_location() say the same there, whatever it is asked?
+  bool groups_as(const Topology& other) const;
 
   // By node id.
   const std::vector<Index>& nodes_of(Index group) const { return nodes_of_[group]; }

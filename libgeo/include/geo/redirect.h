@@ -136,6 +136,7 @@ struct Decision {
   place::Index partner = place::kNone;
   std::string owner;  // "user/u1"
   std::optional<billing::Lease> lease;
+  From authorized_from = From::upstream, billed_from = From::upstream, inspected_from = From::upstream;
 
   bool ok() const { return !denial; }
   void clear();

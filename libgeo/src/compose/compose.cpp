@@ -5,24 +5,20 @@
 #include <algorithm>
 #include <future>
 
+#include "compose/topology.h"
 #include "geo/io/file.h"
 #include "geo/io/http.h"
 #include "geo/io/mmdb.h"
+#include "geo/io/mongo.h"
 #include "geo/io/system.h"
 
 namespace geo::compose {
 namespace {
 
+using std::chrono::milliseconds;
+
 constexpr std::string_view kIpApi = "ip-api", kRemote = "remote";
-
-const io::SystemClock kClock;  // what upstreams count their deadlines by
-
-std::shared_ptr<const resolve::Provider> indexed(const World& world, const resolve::Provider* before = nullptr) {
-  std::vector<std::shared_ptr<const io::CityIndex>> indexes;
-  for (const Database& database : world.databases) indexes.push_back(database.index);
-  return std::make_shared<const io::IndexedMaxMind>(std::move(indexes), world.snapshot.topology,
-                                                    dynamic_cast<const io::IndexedMaxMind*>(before));
-}
+constexpr std::chrono::seconds kStartPatience{10};  // for a topology that comes slowly
 
 // Builds one part after the other, collecting what is wrong on the way.
 class Builder {
@@ -42,10 +38,11 @@ class Builder {
     if (is_sound("auth") && is_sound("cache") && is_sound("deadline")) open_auth_client();
     if (!faults_.empty()) {
       sort(faults_);
-      return {nullptr, std::move(faults_), std::move(notes_)};
+      return {nullptr, std::move(faults_), {}, std::move(notes_)};
     }
+    if (denial_) return {nullptr, {}, std::move(denial_), std::move(notes_)};
     apply_settings();
-    return {std::move(world_), {}, std::move(notes_)};
+    return {std::move(world_), {}, {}, std::move(notes_)};
   }
 
  private:
@@ -167,7 +164,7 @@ class Builder {
     const config::Resolver& config = config_.resolver;
     const std::vector<std::string> names = provider_names();
     resolve::Settings settings;
-    settings.budget = std::chrono::milliseconds(config_.deadline.resolve_ms);
+    settings.budget = milliseconds(config_.deadline.resolve_ms);
     settings.complete = config.complete;
     settings.far_decides = !config.url.empty();
     const auto upstreams = std::count_if(names.begin(), names.end(),
@@ -203,7 +200,7 @@ class Builder {
   // A resolver of which nobody could ever get an answer is a mistake.
   void check_answerable(const std::vector<std::shared_ptr<const resolve::Provider>>& providers) {
     if (!options_.serving || config_.listen.resolver.empty() || !faults_.empty()) return;
-    const bool has_networks = world_->snapshot.topology != nullptr;
+    const bool has_networks = config_.store.kind != "none";
     if (std::none_of(providers.begin(), providers.end(), [&](const auto& provider) {
           return has_networks || provider->name() != resolve::Networks::kName;
         }))
@@ -230,32 +227,107 @@ class Builder {
   }
 
   void read_store() {
-    io::ReadData read = io::read_data(config_.path(config_.store.dir));
-    if (!read.faults.empty()) {
+    if (config_.store.kind == "mongodb")
+      open_mongodb();
+    else
+      read_files();
+    redirect::Snapshot& snapshot = world_->snapshot;
+    if (world_->authority == nullptr) return;
+    snapshot.authorizer = world_->authority;
+    snapshot.on_unknown = on_unknown();
+  }
+
+  void read_files() {
+    const std::filesystem::path dir = config_.path(config_.store.dir);
+    io::ReadData read = io::read_data(dir);
+    const bool has_others = std::any_of(read.faults.begin(), read.faults.end(), [](const Fault& each) {
+      return std::filesystem::path(each.file).filename() != "topology.toml";
+    });
+    if (!read.faults.empty() && (has_others || !serve_last_good(read.faults))) {
       faults_.insert(faults_.end(), read.faults.begin(), read.faults.end());
       return;
     }
-    place::Rows rows = std::move(read.data.topology);
+    if (!world_->has_topology()) {
+      TopologyInfo info{version_of(read.data.topology), {}, "files"};
+      serve(std::move(read.data.topology), std::move(info));
+    }
+    world_->watched->reports.with([&](auto& reports) { reports = std::move(read.data.node_states); });
+    publish_states(*world_);
+    read.data.topology = {};
+    use(std::make_shared<const io::FileStore>(std::move(read.data)));
+  }
+
+  void open_mongodb() {
+    auto uri = store_uri(config_);
+    if (!uri) {
+      const std::string_view why = uri.error();
+      const std::string_view key = why.substr(0, why.find(": "));
+      return fault(key, std::string(key), std::string(why.substr(std::min(why.size(), key.size() + 2))));
+    }
+    auto store = io::MongoStore::open(mongo_settings(std::move(*uri)), kClock);
+    if (!store) return fault("store.uri", "store.uri", store.error());
+    world_->store = *store;
+    use(*store);
+    world_->snapshot.leases = std::shared_ptr<const billing::Leases>(*store, &(*store)->leases());
+
+    auto read = (*store)->topology({}, kClock.monotonic() + kStartPatience);
+    if (read) {
+      for (const std::string& skipped : (*read)->skipped) options_.log(skipped + "; it is skipped");
+      serve(std::move((*read)->rows), {(*read)->stamp.version, (*read)->stamp.stamp, "mongodb"});
+    } else if (!serve_last_good({{"mongodb " + (*store)->where(), 0, 0, {}, read.error().why}})) {
+      without_topology(read.error());
+    }
+    if (!world_->has_topology()) return;
+    const auto reports = (*store)->node_states(kClock.monotonic() + milliseconds(config_.deadline.store_ms));
+    if (reports) world_->watched->reports.with([&](auto& known) { known = *reports; });
+    publish_states(*world_);
+  }
+
+  // A store that says nonsense is a fault; one that is away is waited for, where there is somebody to wait.
+  void without_topology(const io::NoTopology& none) {
+    if (!none.away) return fault("store.uri", "store", none.why);
+    if (options_.last_good)
+      options_.log("the store cannot be reached and there is no last good topology: " + none.why +
+                   "; nobody can be served until it can");
+    else
+      denial_ = Denial{ErrorCode::upstream_unavailable, "the store cannot be reached: " + none.why};
+  }
+
+  // Loudly. False: there is none, or it may not.
+  bool serve_last_good(const Faults& instead_of) {
+    if (!options_.last_good) return false;
+    auto last = io::read_last_good(last_good_file(*world_));
+    if (!last) {
+      if (!last.error().missing) options_.log(last.error().why + "; it is not used");
+      return false;
+    }
+    for (const Fault& each : instead_of) options_.log(to_string(each));
+    options_.log(fmt::format("the last good topology is in service: version {}, kept at {}", last->version,
+                             rfc3339(last->time)));
+    serve(std::move(last->rows), {last->version, last->stamp, "last_good"});
+    world_->watched->confirmed_s = std::chrono::floor<std::chrono::seconds>(last->time.time_since_epoch()).count();
+    return true;
+  }
+
+  void serve(place::Rows rows, TopologyInfo info) {
     for (place::Node& node : rows.nodes) {
       const bool down = std::find(options_.down.begin(), options_.down.end(), node.id) != options_.down.end();
       if (down) node.admin = place::Admin::offline;
     }
-    auto topology = std::make_shared<const place::Topology>(std::move(rows), config_.balance.nearest);
-    world_->has_topology = true;
-    world_->states->publish(std::make_shared<const balance::States>(*topology, read.data.node_states));
+    put_topology(*world_, std::move(rows), std::move(info));
+  }
 
-    redirect::Snapshot& snapshot = world_->snapshot;
-    snapshot.topology = topology;
-    balance::Settings settings;
-    settings.allow_plain = config_.redirect.allow_plain;
-    settings.report_max_age = std::chrono::seconds(config_.health.report_max_age_s);
-    snapshot.balancer = std::make_shared<const balance::Balancer>(topology, settings);
-    read.data.topology = {};
-    auto store = std::make_shared<const io::FileStore>(std::move(read.data));
+  template <class Store>
+  void use(const std::shared_ptr<const Store>& store) {
     world_->authority = std::make_shared<const auth::Rules>(store);
-    snapshot.authorizer = world_->authority;
-    snapshot.billing = store;
-    snapshot.devices = store;
+    world_->snapshot.billing = store;
+    world_->snapshot.devices = store;
+  }
+
+  billing::OnUnknown on_unknown() const {
+    if (config_.billing.on_unknown == "allow") return billing::OnUnknown::allow;
+    if (config_.billing.on_unknown == "refuse") return billing::OnUnknown::refuse;
+    return billing::OnUnknown::known_only;
   }
 
   static CacheLimits limits_of(const config::CacheLimits& limits) {
@@ -264,12 +336,25 @@ class Builder {
             seconds(limits.negative_ttl_s)};
   }
 
+  io::MongoSettings mongo_settings(std::string uri) const {
+    io::MongoSettings settings;
+    settings.uri = std::move(uri);
+    settings.database = config_.store.database;
+    settings.timeout = milliseconds(config_.deadline.store_ms);
+    settings.tokens = limits_of(config_.cache.tokens);
+    settings.billing = limits_of(config_.cache.billing);
+    settings.usage = limits_of(config_.cache.usage);
+    settings.devices = limits_of(config_.cache.devices);
+    settings.lease = std::chrono::seconds(config_.billing.lease_s);
+    settings.log = options_.log;
+    return settings;
+  }
+
   // [auth] url: somebody else's word instead of the store's.
   void open_auth_client() {
     if (config_.auth.url.empty() || !is_good("auth.url", config_.auth.url)) return;
     world_->auth_client = io::auth_client(
-        {config_.auth.url, std::chrono::milliseconds(config_.deadline.auth_ms), limits_of(config_.cache.tokens)},
-        kClock);
+        {config_.auth.url, milliseconds(config_.deadline.auth_ms), limits_of(config_.cache.tokens)}, kClock);
     world_->snapshot.authorizer = world_->auth_client;
   }
 
@@ -288,27 +373,8 @@ class Builder {
   std::size_t config_faults_;  // the first of them
   Faults faults_;
   std::vector<std::string> notes_;
+  std::optional<Denial> denial_;
 };
-
-}  // namespace
-
-namespace {
-
-// A file that is written every second must not fill the log.
-Faults shortened(Faults faults) {
-  constexpr std::size_t kTold = 5;
-  if (faults.size() <= kTold) return faults;
-  Fault more{faults.front().file, 0, 0, "", fmt::format("and {} faults more", faults.size() - kTold)};
-  faults.resize(kTold);
-  faults.push_back(std::move(more));
-  return faults;
-}
-
-// Somebody may be at it still.
-bool is_young(const io::FileStamp& stamp) {
-  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(kClock.wall().time_since_epoch()).count();
-  return std::abs(now - stamp.modified_ns) < std::chrono::nanoseconds(std::chrono::seconds(1)).count();
-}
 
 }  // namespace
 
@@ -327,65 +393,6 @@ tl::expected<std::string, std::string> store_uri(const config::Config& config) {
   auto uri = path ? io::read_key(*path) : tl::unexpected(path.error());
   if (!uri) return tl::unexpected(fmt::format("store.uri_file: {}", uri.error()));
   return std::move(*uri);
-}
-
-Faults refresh_states(const World& world) {
-  if (!world.has_topology) return {};
-  Watched& watched = *world.watched;
-  const std::filesystem::path file = world.config.path(world.config.store.dir) / "states.toml";
-  // The stamp is taken before the file is read: a write in between is seen the next time.
-  const std::optional<io::FileStamp> stamp = io::stamp_of(file);
-  const bool settled = !stamp || !is_young(*stamp);
-  if (stamp == watched.states_stamp && watched.states_settled) return {};
-  const bool told = stamp == watched.states_stamp;
-  watched.states_stamp = stamp;
-  watched.states_settled = settled;  // a file this young may change again within the same tick of its clock
-  io::ReadStates read = io::read_states(file, world.snapshot.topology->rows().nodes);
-  if (read.readable)
-    world.states->publish(std::make_shared<const balance::States>(*world.snapshot.topology, read.reports));
-  return told ? Faults{} : shortened(std::move(read.faults));
-}
-
-Refreshed refresh_databases(const World& world) {
-  Refreshed refreshed;
-  std::shared_ptr<World> next;
-  // One with each look: two old ones and two new ones at once would take much memory.
-  for (std::size_t i = 0; i < world.databases.size() && next == nullptr; ++i) {
-    const Database& current = world.databases[i];
-    std::optional<io::FileStamp>& seen = world.watched->databases_seen[i];
-    const std::optional<io::FileStamp> stamp = io::stamp_of(current.file);
-    const bool news = stamp != current.stamp && stamp != seen;
-    if (news && stamp && is_young(*stamp)) continue;
-    seen = stamp;
-    if (!news) continue;
-    const std::string name = current.file.string();
-    const auto refuse = [&](std::string_view why) {
-      if (why.starts_with(name + ": ")) why.remove_prefix(name.size() + 2);
-      refreshed.faults.push_back({name, 0, 0, {}, std::string(why)});
-    };
-    if (!stamp) {
-      refuse("is gone; what was read from it stays in service");
-      continue;
-    }
-    auto index = io::CityIndex::build(current.file, world.config.resolver.language);
-    if (io::stamp_of(current.file) != stamp) {
-      seen = current.stamp;  // changed while it was read: the next look tries again
-    } else if (index) {
-      refreshed.loaded = (*index)->info();
-      next = std::make_shared<World>(world);
-      next->databases[i] = {current.file, std::move(*index), stamp};
-    } else {
-      refuse(index.error());
-    }
-  }
-  if (next == nullptr) return refreshed;
-  std::vector<std::shared_ptr<const resolve::Provider>> providers = world.snapshot.resolver->providers();
-  for (auto& provider : providers)
-    if (provider->name() == io::kMaxMind) provider = indexed(*next, provider.get());
-  next->snapshot.resolver =
-      std::make_shared<const resolve::Resolver>(std::move(providers), world.snapshot.resolver->settings());
-  refreshed.world = std::move(next);
-  return refreshed;
 }
 
 }  // namespace geo::compose

@@ -145,6 +145,13 @@ Grouped Topology::group_of(const Ip* ip, const Location& location, Index partner
 
 // The most exact place wins: a city in its region, a city in the country, the region, the country. A region's ISO code
 // goes before its name.
+bool Topology::groups_as(const Topology& other) const {
+  const auto same = [](const Group& a, const Group& b) { return a.id == b.id && a.coordinates == b.coordinates; };
+  return nearest_ == other.nearest_ && rows_.places == other.rows_.places &&
+         std::equal(rows_.groups.begin(), rows_.groups.end(), other.rows_.groups.begin(), other.rows_.groups.end(),
+                    same);
+}
+
 Grouped Topology::group_of_location(const Location& at) const {
   if (!at.country_code.empty() && !places_.empty()) {
     thread_local std::string key;  // keeps its buffer: no allocation per look-up

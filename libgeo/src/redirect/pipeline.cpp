@@ -143,6 +143,7 @@ class Journey {
     if (!answer) return Outcome::would_block;
     if (!*answer) return refuse(std::move(answer->error()));
     right_ = std::move(**answer);
+    decision_.authorized_from = right_.token.from;
     const auth::Owner& owner = right_.owner();
     decision_.owner.append(owner.type).append("/").append(owner.id);
     if (t != nullptr) {
@@ -157,6 +158,7 @@ class Journey {
     if (!answer) return Outcome::would_block;
     if (!*answer) return refuse(std::move(answer->error()));
     bill_ = std::move(**answer);
+    decision_.billed_from = bill_.from;
     if (t != nullptr) {
       came(*t, "store", bill_.from);
       t->found = bill_;
@@ -171,8 +173,9 @@ class Journey {
                                    at_);
     if (!answer) return Outcome::would_block;
     if (!*answer) return refuse(std::move(answer->error()));
+    decision_.inspected_from = std::max((*answer)->server.from, (*answer)->camera.from);
     if (t != nullptr) {
-      came(*t, "store", std::max((*answer)->server.from, (*answer)->camera.from));
+      came(*t, "store", decision_.inspected_from);
       t->found = std::move(**answer);
     }
     return Outcome::go_on;
@@ -284,6 +287,7 @@ void Decision::clear() {
   partner = kNone;
   owner.clear();
   lease.reset();
+  authorized_from = billed_from = inspected_from = From::upstream;
 }
 
 bool decide(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,

@@ -41,7 +41,7 @@ using Compose = World;
 TEST_F(Compose, BuildsTheWholeGraph) {
   const Built built = build(config);
   ASSERT_TRUE(built.world) << faults();
-  EXPECT_TRUE(built.world->has_topology);
+  EXPECT_TRUE(built.world->has_topology());
   EXPECT_EQ(built.world->snapshot.keys->active().id, "k1");
   EXPECT_EQ(built.world->snapshot.resolver->providers().size(), 1U);  // maxmind has no files: it is left out
   EXPECT_EQ(built.world->snapshot.options.upto, redirect::Upto::sign);
@@ -140,7 +140,7 @@ TEST_F(Compose, WithoutAStoreThereAreKeysAlone) {
   std::filesystem::remove_all(dir / "data");
   const Built built = build(config);
   ASSERT_TRUE(built.world) << faults();
-  EXPECT_FALSE(built.world->has_topology);
+  EXPECT_FALSE(built.world->has_topology());
 }
 
 TEST_F(Compose, AWhatIfActsAsAdminState) {

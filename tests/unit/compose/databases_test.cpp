@@ -40,7 +40,7 @@ struct Databases : testing::Test {
   }
   Refreshed refresh() {
     Refreshed refreshed = refresh_databases(*world);
-    if (refreshed.world) world = refreshed.world;
+    if (refreshed.change) world = refreshed.change(*world);
     return refreshed;
   }
   std::string where(const char* ip = "1.1.1.1") const {
@@ -73,7 +73,7 @@ TEST_F(Databases, AChangedFileIsTakenUpAndTheRestOfTheWorldStays) {
   write(file_of("RU"), seconds(60));
   start();
   EXPECT_EQ(where(), "RU in ru");
-  EXPECT_EQ(refresh().world, nullptr);
+  EXPECT_EQ(refresh().change, nullptr);
   const auto before = world;
   write(file_of("DE"), seconds(30));
   const Refreshed refreshed = refresh();
@@ -83,7 +83,7 @@ TEST_F(Databases, AChangedFileIsTakenUpAndTheRestOfTheWorldStays) {
   EXPECT_EQ(world->snapshot.resolver->providers()[1]->status({}).calls[0], 2U) << "the counts begin anew";
   EXPECT_EQ(world->snapshot.topology, before->snapshot.topology);
   EXPECT_EQ(world->states, before->states);
-  EXPECT_EQ(refresh().world, nullptr);
+  EXPECT_EQ(refresh().change, nullptr);
 }
 
 TEST_F(Databases, ABadFileLeavesTheOldOneInServiceAndIsToldOnce) {
@@ -91,7 +91,7 @@ TEST_F(Databases, ABadFileLeavesTheOldOneInServiceAndIsToldOnce) {
   start();
   write(file_of("DE").substr(0, 100), seconds(30));
   Refreshed refreshed = refresh();
-  EXPECT_EQ(refreshed.world, nullptr);
+  EXPECT_EQ(refreshed.change, nullptr);
   ASSERT_EQ(refreshed.faults.size(), 1U);
   EXPECT_NE(to_string(refreshed.faults[0]).find("city.mmdb"), std::string::npos);
   EXPECT_EQ(where(), "RU in ru");

@@ -38,7 +38,7 @@ TEST(AccessLine, HasTheKeysOfTheContractAndNullForTheUnknown) {
       R"({"ts":"2027-01-15T08:00:00.007Z","request_id":"r-1","client_ip":"2001:db8:1:2::3","peer_ip":"192.0.2.9",)"
       R"("method":"GET","path":"/flv","format":"flv","server":null,"camera":null,"partner":null,"status":302,)"
       R"("code":"redirect","located_by":"cache","degraded":false,"provider":"maxmind","group":null,"pattern":null,)"
-      R"("node":null,"owner":null,"lease":null,"cached":["place"],"duration_us":42,"listener":"redirect"})"
+      R"("node":null,"owner":null,"lease":null,"cached":["places"],"duration_us":42,"listener":"redirect"})"
       "\n");
 }
 

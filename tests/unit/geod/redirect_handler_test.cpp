@@ -26,7 +26,6 @@ class RedirectListener : public testing::Test {
     std::vector<geo::sign::Key> keys;
     keys.push_back(geo::scene::key("k1"));
     snapshot.keys = std::make_shared<const geo::sign::Keyring>(std::move(keys), "k1");
-    world->has_topology = true;
     world->trusted_proxies = geo::client::TrustedProxies({*geo::Cidr::parse("127.0.0.0/8")});
     world->states->publish(std::make_shared<const geo::balance::States>());
     world->config.deadline.request_ms = deadline_ms_;
@@ -73,7 +72,6 @@ TEST_F(RedirectListener, DeadlineThatHasPassedIsNotWaitedFor) {
   store_->blocking = true;
   auto world = std::make_shared<geo::compose::World>();
   world->snapshot = worlds_.latest()->snapshot;
-  world->has_topology = true;
   world->config.deadline.request_ms = 0;
   world->states->publish(std::make_shared<const geo::balance::States>());
   worlds_.publish(std::move(world));

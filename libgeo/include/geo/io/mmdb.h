@@ -79,7 +79,8 @@ class GEO_EXPORT CityIndex {
 // The `maxmind` provider over indexes, asked in their order, with each place's group in `topology` worked out ahead.
 class GEO_EXPORT IndexedMaxMind final : public resolve::Provider {
  public:
-  // topology: null where there is none. before: the one whose place this one takes; its counts go on.
+  // topology: null where there is none. before: the one whose place this one takes; its counts go on, and its groups
+  // where they are the same.
   IndexedMaxMind(std::vector<std::shared_ptr<const CityIndex>> indexes, std::shared_ptr<const place::Topology> topology,
                  const IndexedMaxMind* before = nullptr);
 
@@ -91,7 +92,7 @@ class GEO_EXPORT IndexedMaxMind final : public resolve::Provider {
  private:
   std::vector<std::shared_ptr<const CityIndex>> indexes_;
   std::shared_ptr<const place::Topology> topology_;
-  std::vector<std::vector<place::Grouped>> grouped_;  // by index, by place
+  std::vector<std::shared_ptr<const std::vector<place::Grouped>>> grouped_;  // by index, by place
   std::shared_ptr<Tally> tally_;
 };
 

@@ -122,11 +122,18 @@ IndexedMaxMind::IndexedMaxMind(std::vector<std::shared_ptr<const CityIndex>> ind
       topology_(std::move(topology)),
       tally_(before == nullptr ? std::make_shared<Tally>() : before->tally_) {
   if (!topology_) return;
-  for (const std::shared_ptr<const CityIndex>& index : indexes_) {
-    std::vector<place::Grouped>& grouped = grouped_.emplace_back();
-    grouped.reserve(index->places());
-    for (CityIndex::PlaceId id = 0; id < index->places(); ++id)
-      grouped.push_back(topology_->group_of_location(index->place(id)));
+  const bool groups_stay = before != nullptr && before->topology_ && topology_->groups_as(*before->topology_);
+  for (std::size_t i = 0; i < indexes_.size(); ++i) {
+    if (groups_stay && i < before->indexes_.size() && before->indexes_[i] == indexes_[i]) {
+      grouped_.push_back(before->grouped_[i]);
+      continue;
+    }
+    const CityIndex& index = *indexes_[i];
+    std::vector<place::Grouped> grouped;
+    grouped.reserve(index.places());
+    for (CityIndex::PlaceId id = 0; id < index.places(); ++id)
+      grouped.push_back(topology_->group_of_location(index.place(id)));
+    grouped_.push_back(std::make_shared<const std::vector<place::Grouped>>(std::move(grouped)));
   }
 }
 
@@ -136,7 +143,7 @@ Polled<resolve::Located> IndexedMaxMind::locate(const resolve::Query& query) con
     const std::optional<CityIndex::PlaceId> id = indexes_[i]->find(query.ip);
     if (!id) continue;
     const Location& at = indexes_[i]->place(*id);
-    const place::Grouped* const grouped = has_groups ? &grouped_[i][*id] : nullptr;
+    const place::Grouped* const grouped = has_groups ? &(*grouped_[i])[*id] : nullptr;
     // on their way while the counter waits for its turn: whoever asks reads them next
     __builtin_prefetch(&at);
     __builtin_prefetch(&at.coordinates);

@@ -1,0 +1,82 @@
+#include "store_watch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+namespace geod {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFilesEvery{1000}, kMongoEvery{2000};
+constexpr milliseconds kKeepAgain{60000};  // where somebody else keeps the last good topology, or the disk is full
+
+}  // namespace
+
+StoreWatch::StoreWatch(Worlds& worlds, const geo::Clock& clock, const AppLog& log)
+    : worlds_(worlds), clock_(clock), log_(log), thread_([this] { run(); }) {}
+
+StoreWatch::~StoreWatch() {
+  stop(geo::MonotonicTime::min());
+  thread_.join();
+}
+
+bool StoreWatch::stop(geo::MonotonicTime deadline) {
+  std::unique_lock lock(mutex_);
+  ending_ = true;
+  wake_.notify_all();
+  return done_.wait_until(lock, deadline, [this] { return finished_; });
+}
+
+void StoreWatch::run() {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    lock.unlock();
+    try {
+      look(clock_.monotonic());
+    } catch (const std::exception& fault) {
+      log_.error("the store cannot be looked at: {}", fault.what());
+    }
+    lock.lock();
+    const geo::MonotonicTime next = std::min({next_topology_, next_states_, next_keeping_});
+    wake_.wait_until(lock, next, [this] { return ending_; });
+  }
+  finished_ = true;
+  done_.notify_all();
+}
+
+void StoreWatch::look(geo::MonotonicTime now) {
+  const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
+  const bool in_mongodb = world->store != nullptr;
+  if (now >= next_topology_) {
+    // so that a change is seen within refresh_s
+    next_topology_ = in_mongodb ? now + milliseconds(world->config.store.refresh_s * 500) : geo::MonotonicTime::max();
+    look_at_topology();
+  }
+  if (now >= next_states_) {
+    next_states_ = now + (in_mongodb ? kMongoEvery : kFilesEvery);
+    for (const std::string& line : geo::compose::refresh_states(*worlds_.latest())) log_.warn("{}", line);
+  }
+  if (now >= next_keeping_) keep_last_good(now);
+}
+
+void StoreWatch::look_at_topology() {
+  geo::compose::RefreshedTopology refreshed = geo::compose::refresh_topology(*worlds_.latest());
+  for (const std::string& note : refreshed.notes) log_.warn("{}", note);
+  if (refreshed.change == nullptr) return;
+  worlds_.change(refreshed.change);
+  next_keeping_ = geo::MonotonicTime::min();
+  const geo::compose::TopologyInfo& info = worlds_.latest()->topology;
+  log_.info("topology {} {} is in service", info.version, info.stamp);
+}
+
+void StoreWatch::keep_last_good(geo::MonotonicTime now) {
+  const auto kept = geo::compose::keep_last_good(*worlds_.latest());
+  next_keeping_ = kept ? geo::MonotonicTime::max() : now + kKeepAgain;
+  const std::string trouble = kept ? std::string() : kept.error();
+  if (!kept && trouble != trouble_told_) log_.warn("the last good topology is not kept: {}", trouble);
+  trouble_told_ = trouble;
+}
+
+}  // namespace geod

@@ -1,0 +1,74 @@
+#include "compose/topology.h"
+
+#include <fmt/format.h>
+
+#include "geo/base/hmac.h"
+#include "geo/base/text.h"
+#include "geo/io/file.h"
+
+namespace geo::compose {
+namespace {
+
+std::string first_hex(std::string_view text, std::size_t bytes) {
+  const Digest digest = sha256(text);
+  return hex(digest.data(), bytes);
+}
+
+std::filesystem::path state_dir(const config::Config& config) {
+  if (!config.store.state_dir.empty()) return config.path(config.store.state_dir);
+  for (const io::EnvironmentVariable& each : io::environment("STATE_DIRECTORY"))
+    if (each.name == "STATE_DIRECTORY" && !each.value.empty()) return each.value.substr(0, each.value.find(':'));
+  return config.dir / "state";
+}
+
+}  // namespace
+
+std::string version_of(const place::Rows& rows) { return first_hex(io::topology_text(rows), 6); }
+
+void put_topology(World& world, place::Rows rows, TopologyInfo info) {
+  auto topology = std::make_shared<const place::Topology>(std::move(rows), world.config.balance.nearest);
+  balance::Settings settings;
+  settings.allow_plain = world.config.redirect.allow_plain;
+  settings.report_max_age = std::chrono::seconds(world.config.health.report_max_age_s);
+  world.snapshot.topology = topology;
+  world.snapshot.balancer = std::make_shared<balance::Balancer>(topology, settings);
+  world.topology = std::move(info);
+  world.watched->confirmed_s = std::chrono::floor<std::chrono::seconds>(kClock.wall()).time_since_epoch().count();
+  // by node index: those of the topology before are of no use
+  world.states = std::make_shared<Published<balance::States>>();
+  publish_states(world);
+  if (world.snapshot.resolver != nullptr) world.snapshot.resolver = reindexed(world);
+}
+
+void publish_states(const World& world) {
+  if (!world.has_topology()) return;
+  world.watched->reports.with([&](const std::vector<balance::Report>& reports) {
+    world.states->publish(std::make_shared<const balance::States>(*world.snapshot.topology, reports));
+  });
+}
+
+std::shared_ptr<const resolve::Provider> indexed(const World& world, const resolve::Provider* before) {
+  std::vector<std::shared_ptr<const io::CityIndex>> indexes;
+  for (const Database& database : world.databases) indexes.push_back(database.index);
+  return std::make_shared<const io::IndexedMaxMind>(std::move(indexes), world.snapshot.topology,
+                                                    dynamic_cast<const io::IndexedMaxMind*>(before));
+}
+
+std::shared_ptr<const resolve::Resolver> reindexed(const World& world) {
+  std::vector<std::shared_ptr<const resolve::Provider>> providers = world.snapshot.resolver->providers();
+  for (auto& provider : providers)
+    if (provider->name() == io::kMaxMind && !world.databases.empty()) provider = indexed(world, provider.get());
+  return std::make_shared<const resolve::Resolver>(std::move(providers), world.snapshot.resolver->settings());
+}
+
+std::filesystem::path last_good_file(const World& world) {
+  const config::Store& store = world.config.store;
+  std::error_code unknown;
+  const std::string identity =
+      world.store != nullptr
+          ? "mongodb " + world.store->where()
+          : "files " + std::filesystem::weakly_canonical(world.config.path(store.dir), unknown).string();
+  return state_dir(world.config) / fmt::format("topology-{}.toml", first_hex(identity, 4));
+}
+
+}  // namespace geo::compose

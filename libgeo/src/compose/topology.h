@@ -1,0 +1,29 @@
+// A topology comes into service.
+#pragma once
+
+#include <filesystem>
+
+#include "geo/compose.h"
+#include "geo/io/system.h"
+
+namespace geo::compose {
+
+inline const io::SystemClock kClock;  // what upstreams count their deadlines by
+
+std::string version_of(const place::Rows& rows);
+
+// Everything in `world` that follows from the topology. Its providers too, where it has them.
+void put_topology(World& world, place::Rows rows, TopologyInfo info);
+
+// What is known of the nodes, for the world's topology.
+void publish_states(const World& world);
+
+// The `maxmind` provider over the world's databases. before: the one whose place it takes.
+std::shared_ptr<const resolve::Provider> indexed(const World& world, const resolve::Provider* before = nullptr);
+// The world's resolver with that provider made anew.
+std::shared_ptr<const resolve::Resolver> reindexed(const World& world);
+
+// In the state directory, by what identifies the store: two stores never share one.
+std::filesystem::path last_good_file(const World& world);
+
+}  // namespace geo::compose
