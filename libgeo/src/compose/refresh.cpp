@@ -113,8 +113,7 @@ tl::expected<void, std::string> keep_last_good(const World& world) {
   const std::filesystem::path file = last_good_file(world);
   std::optional<io::FileLock>& lock = world.watched->last_good_lock;
   if (!lock) {
-    std::filesystem::path lock_file = file;
-    auto taken = io::FileLock::take(lock_file += ".lock");
+    auto taken = io::FileLock::take(file);
     if (!taken) return tl::unexpected(std::move(taken.error()));
     lock = std::move(*taken);
   }
