@@ -74,22 +74,23 @@ void add_listeners_and_stores(std::vector<Key>& keys) {
        {"tls", "key_file", at<&Config::tls, &Tls::key_file>,
         "The certificate's private key, PEM. Not part of this version.", path_or_empty()},
        {"store", "kind", at<&Config::store, &Store::kind>,
-        "Where the data is: files in a directory, mongodb (not part of this version), or none (verify alone, or a "
+        "Where the data is: files in a directory, mongodb, or none (verify alone, or a "
         "resolver without networks).",
         one_of({"files", "mongodb", "none"})},
        {"store", "dir", at<&Config::store, &Store::dir>,
         "Directory of topology.toml, accounts.toml, devices.toml and states.toml.", io::rules::path()},
-       {"store", "uri", at<&Config::store, &Store::uri>, not_yet("MongoDB's connection string."), mongodb_uri()},
+       {"store", "uri", at<&Config::store, &Store::uri>,
+        "MongoDB's connection string, with all that libmongoc knows: replica sets, TLS, SCRAM-SHA-256, srv.",
+        mongodb_uri()},
        {"store", "uri_file", at<&Config::store, &Store::uri_file>,
-        not_yet("File that holds the connection string, or credential:NAME."), path_or_empty()},
-       {"store", "database", at<&Config::store, &Store::database>, not_yet("MongoDB's database."), database_name()},
+        "File that holds the connection string, or credential:NAME.", path_or_empty()},
+       {"store", "database", at<&Config::store, &Store::database>, "MongoDB's database.", database_name()},
        {"store", "state_dir", at<&Config::store, &Store::state_dir>,
-        not_yet("Directory of the last good snapshot; \"\": $STATE_DIRECTORY, else state beside this file."),
-        path_or_empty()},
+        "Directory of the last good topology; \"\": $STATE_DIRECTORY, else state beside this file.", path_or_empty()},
        {"store",
         "refresh_s",
         at<&Config::store, &Store::refresh_s>,
-        not_yet("Seconds between two looks for a new topology in MongoDB."),
+        "Seconds within which a new topology in MongoDB is taken up.",
         {},
         1,
         kDay}});
@@ -120,12 +121,14 @@ void add_steps(std::vector<Key>& keys) {
        {"billing",
         "lease_s",
         at<&Config::billing, &Billing::lease_s>,
-        not_yet("Seconds for which a stream counts after its redirect."),
+        "Seconds for which a stream counts after its redirect, until a node reports it (MongoDB).",
         {},
         1,
         kDay},
        {"billing", "on_unknown", at<&Config::billing, &Billing::on_unknown>,
-        not_yet("Who passes while the store is away: known_only (users whose usage is cached), allow or refuse."),
+        "Who passes billing while the store is away: known_only (users who are cached), allow (all) or refuse (nobody "
+        "whose "
+        "data is past its life).",
         one_of({"known_only", "allow", "refuse"})}});
   add_cache<&Cache::places>(keys, "cache.places");
   add_cache<&Cache::tokens>(keys, "cache.tokens");
@@ -156,7 +159,7 @@ void add_steps(std::vector<Key>& keys) {
                            {"deadline",
                             "store_ms",
                             at<&Config::deadline, &Deadline::store_ms>,
-                            not_yet("Milliseconds that the store may take."),
+                            "Milliseconds that a look-up in the store may take.",
                             {},
                             1,
                             600000},
