@@ -1,7 +1,9 @@
 """End-to-end scenes: a world of facts, geod and geoctl as a user gets them, a request, the answer.
 
-GEO_BIN names the folder with the programs (default build/dev/bin); GEO_LONG=1 runs the long forms."""
+GEO_SCENES_STORE=mongodb runs them on MongoDB instead of files, but for those marked `files`, which are about the files
+themselves. GEO_BIN names the folder with the programs (default build/dev/bin); GEO_LONG=1 runs the long forms."""
 
+import os
 import pathlib
 import sys
 
@@ -15,6 +17,17 @@ from support.town import town  # noqa: E402
 from support.world import BIN, World  # noqa: E402
 
 
+ON_MONGODB = os.environ.get("GEO_SCENES_STORE") == "mongodb"
+
+
+def pytest_collection_modifyitems(config, items):
+    """What is about files is left out on MongoDB, not skipped: it is no part of that run."""
+    if ON_MONGODB:
+        out = [item for item in items if item.get_closest_marker("files")]
+        items[:] = [item for item in items if not item.get_closest_marker("files")]
+        config.hook.pytest_deselected(items=out)
+
+
 def pytest_sessionstart(session):
     for program in ("geod", "geoctl"):
         if not (BIN / program).exists():
@@ -24,15 +37,23 @@ def pytest_sessionstart(session):
 class Stage:
     """Makes worlds and runs geod on them; takes all down at the end."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, server=None):
+        """server: of MongoDB, where the worlds' data is there."""
         self.folder = folder
+        self.server = server
         self.worlds = 0
         self.running = []
+        self.databases = []
 
     def world(self, facts=None, **config):
         self.worlds += 1
         facts = town() if facts is None else facts
-        return World(self.folder / f"world-{self.worlds}", facts, {k.replace("__", "."): v for k, v in config.items()})
+        mongo = None
+        if self.server and config.get("store", {}).get("kind", "files") == "files":
+            mongo = Mongo(self.server.server)
+            self.databases.append(mongo)
+        config = {k.replace("__", "."): v for k, v in config.items()}
+        return World(self.folder / f"world-{self.worlds}", facts, config, mongo)
 
     def geod(self, world=None, facts=None, env=None, **config):
         geod = (world or self.world(facts, **config)).geod(env)
@@ -48,19 +69,34 @@ class Stage:
                 faults.append(str(fault))
             finally:
                 geod.kill()
+        for database in self.databases:
+            database.close()
         assert not faults, "\n".join(faults)
 
 
+class Shared:
+    """The server of all scenes; `server` is None where it is not ours."""
+
+    def __init__(self, server):
+        self.server = server
+
+
+@pytest.fixture(scope="session")
+def store_server(request):
+    """Where worlds keep their data: None is files."""
+    return Shared(request.getfixturevalue("mongo_server")) if ON_MONGODB else None
+
+
 @pytest.fixture
-def stage(tmp_path):
-    it = Stage(tmp_path)
+def stage(tmp_path, store_server):
+    it = Stage(tmp_path, store_server)
     yield it
     it.clear()
 
 
 @pytest.fixture(scope="module")
-def module_stage(tmp_path_factory):
-    it = Stage(tmp_path_factory.mktemp("town"))
+def module_stage(tmp_path_factory, store_server):
+    it = Stage(tmp_path_factory.mktemp("town"), store_server)
     yield it
     it.clear()
 

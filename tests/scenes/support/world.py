@@ -66,7 +66,9 @@ class Facts(dict):
 
 
 class World:
-    def __init__(self, path, facts=None, config=None):
+    def __init__(self, path, facts=None, config=None, mongo=None):
+        """mongo: a database of its own, where the store is there instead of in files."""
+        self.mongo = mongo
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.data = self.path / "data"
@@ -86,6 +88,8 @@ class World:
         }
         for section, keys in (config or {}).items():
             self.config[section] = {**self.config.get(section, {}), **keys}
+        if mongo:
+            self.config["store"] = {**self.config["store"], **mongo.store()}
         self.write_config()
         if facts is not None:
             self.write_facts(facts)
@@ -102,6 +106,18 @@ class World:
             rows = {table: facts[table] for table in tables if table in facts}
             if rows:
                 (self.data / file).write_text(toml.rows(rows))
+        if self.mongo:
+            self.fill(facts)
+
+    def fill(self, facts):
+        """The same facts in MongoDB."""
+        imported = self.geoctl("data", "import", self.data)
+        assert imported.exit == 0, imported
+        reports = [{**row, "_id": row["id"]} for row in facts.get("node_states", [])]
+        states = self.mongo.rows().node_states
+        states.delete_many({})
+        if reports:
+            states.insert_many(reports)
 
     def geoctl(self, *arguments, **keys):
         return geoctl("--config", self.config_file, *arguments, **keys)
