@@ -1,7 +1,6 @@
 """End-to-end scenes: a world of facts, geod and geoctl as a user gets them, a request, the answer.
 
-GEO_SCENES_STORE=mongodb runs them on MongoDB instead of files, but for those marked `files`, which are about the files
-themselves. GEO_BIN names the folder with the programs (default build/dev/bin); GEO_LONG=1 runs the long forms."""
+GEO_SCENES_STORE=mongodb runs them on MongoDB instead of files. GEO_BIN names the folder with the programs (default build/dev/bin); GEO_LONG=1 runs the long forms."""
 
 import os
 import pathlib
@@ -21,10 +20,10 @@ ON_MONGODB = os.environ.get("GEO_SCENES_STORE") == "mongodb"
 
 
 def pytest_collection_modifyitems(config, items):
-    """What is about files is left out on MongoDB, not skipped: it is no part of that run."""
+    """What is about files, or has a MongoDB of its own anyway, is no part of the run on MongoDB."""
     if ON_MONGODB:
-        out = [item for item in items if item.get_closest_marker("files")]
-        items[:] = [item for item in items if not item.get_closest_marker("files")]
+        out = [item for item in items if item.get_closest_marker("files") or "own_mongo" in item.fixturenames]
+        items[:] = [item for item in items if item not in out]
         config.hook.pytest_deselected(items=out)
 
 
