@@ -50,8 +50,8 @@ int run_check(Session& session, const CheckArguments& arguments) {
   query.rights = arguments.rights;
   query.object_id = asked.request.camera;
   query.server = asked.request.server;
-  const geo::WallTime at = now();
-  const auto right = world.snapshot.authorizer->authorize(query, moment(world, at));
+  const geo::Moment at = moment(world, now());
+  const auto right = world.snapshot.authorizer->authorize(query, at);
   if (!right) return output.refuse(geo::Denial{ErrorCode::deadline_exceeded, "no answer in time"});
   if (!*right) return output.refuse(right->error());
 

@@ -132,7 +132,8 @@ void tell(Exchange& exchange, const World& world, const geo::Result<Right>& righ
   exchange.out.status = 200;
   exchange.out.header("Content-Type", "application/json");
   const std::chrono::seconds ttl(world.config.cache.tokens.ttl_s);
-  geo::auth::append_json(exchange.out.body, *right, geo::auth::max_age(*right, exchange.in.at, ttl));
+  const geo::Moment asked{exchange.in.at, exchange.in.started};
+  geo::auth::append_json(exchange.out.body, *right, geo::auth::max_age(*right, asked, ttl));
 }
 
 }  // namespace

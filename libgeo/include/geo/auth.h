@@ -92,7 +92,7 @@ class GEO_EXPORT Rules final : public Authorizer {
 GEO_EXPORT Denial denial(ErrorCode code);
 
 // How long a decision may be kept: `ttl` at most, no longer than the token lives, and not at all where it is stale.
-GEO_EXPORT std::chrono::seconds max_age(const Right& right, WallTime now, std::chrono::seconds ttl);
+GEO_EXPORT std::chrono::seconds max_age(const Right& right, const Moment& at, std::chrono::seconds ttl);
 
 // {"owner_type":"user","owner_id":"u1","expires_at":"2030-01-01T00:00:00Z","max_age_s":60}; no end: null.
 GEO_EXPORT void append_json(std::string& out, const Right& right, std::chrono::seconds max_age);

@@ -11,10 +11,12 @@ Denial denial(ErrorCode code) {
   return {ErrorCode::forbidden, "the token does not give this right to this camera"};
 }
 
-std::chrono::seconds max_age(const Right& right, WallTime now, std::chrono::seconds ttl) {
-  using std::chrono::seconds;
+std::chrono::seconds max_age(const Right& right, const Moment& at, std::chrono::seconds ttl) {
+  using std::chrono::floor, std::chrono::seconds;
   if (right.token.from == From::stale) return seconds{0};
-  if (const auto& end = right.token->expires_at) ttl = std::min(ttl, std::chrono::floor<seconds>(*end - now));
+  if (const auto& end = right.token->expires_at) ttl = std::min(ttl, floor<seconds>(*end - at.now));
+  if (right.token.fresh_until != MonotonicTime::max())
+    ttl = std::min(ttl, floor<seconds>(right.token.fresh_until - at.monotonic));
   return std::max(ttl, seconds{0});
 }
 

@@ -9,6 +9,16 @@ bool is_well_formed(std::string_view token) {
          std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
+namespace {
+
+// By the token and what gives it the right: as old as the older of them.
+template <class Row>
+Right right_by(Held<Token>& token, const Held<Row>& reason) {
+  return {{std::move(token.row), std::max(token.from, reason.from), std::min(token.fresh_until, reason.fresh_until)}};
+}
+
+}  // namespace
+
 Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
   auto token = store_->token(sha256(query.token), at);
   if (!token) return std::nullopt;
@@ -21,7 +31,7 @@ Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
     auto owner = store_->owner_of(query.server, at);
     if (!owner) return std::nullopt;
     if (!*owner) return tl::unexpected(std::move(owner->error()));
-    if (**owner && ***owner == held->owner) return Right{{std::move(held.row), std::max(held.from, (*owner)->from)}};
+    if (**owner && ***owner == held->owner) return right_by(held, **owner);
   }
   struct Object {
     std::string_view type, id;
@@ -34,7 +44,7 @@ Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
     if (!rights) return std::nullopt;
     if (!*rights) return tl::unexpected(std::move(rights->error()));
     if (**rights && std::find((*rights)->row->begin(), (*rights)->row->end(), query.rights) != (*rights)->row->end())
-      return Right{{std::move(held.row), std::max(held.from, (*rights)->from)}};
+      return right_by(held, **rights);
   }
   return tl::unexpected(denial(ErrorCode::forbidden));
 }

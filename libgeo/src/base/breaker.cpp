@@ -40,6 +40,11 @@ Breaker::State Breaker::state(MonotonicTime now) const {
   return probing_ || now >= open_until_ ? State::half_open : State::open;
 }
 
+bool Breaker::is_failing() const {
+  const std::lock_guard lock(mutex_);
+  return open_ || failures_ > 0;
+}
+
 std::chrono::milliseconds Breaker::wait(MonotonicTime now) const {
   const std::lock_guard lock(mutex_);
   if (!open_ || now >= open_until_) return {};

@@ -74,13 +74,15 @@ TEST(Token, IsWellFormedAsVisibleAscii) {
 TEST(Decision, IsKeptNoLongerThanTheTokenLives) {
   using std::chrono::seconds;
   Right right{{std::make_shared<const Token>(Token{{}, {"user", "u1"}, kNow + std::chrono::milliseconds(7999)}), {}}};
-  EXPECT_EQ(max_age(right, kNow, seconds(60)), seconds(7));
-  EXPECT_EQ(max_age(right, kNow, seconds(5)), seconds(5));
-  EXPECT_EQ(max_age(right, kNow + seconds(9), seconds(60)), seconds(0));
+  EXPECT_EQ(max_age(right, {kNow}, seconds(60)), seconds(7));
+  EXPECT_EQ(max_age(right, {kNow}, seconds(5)), seconds(5));
+  EXPECT_EQ(max_age(right, {kNow + seconds(9)}, seconds(60)), seconds(0));
   right.token.from = From::stale;
-  EXPECT_EQ(max_age(right, kNow, seconds(60)), seconds(0));
+  EXPECT_EQ(max_age(right, {kNow}, seconds(60)), seconds(0));
   right.token = {std::make_shared<const Token>(Token{{}, {"user", "u1"}, {}}), From::cache};
-  EXPECT_EQ(max_age(right, kNow, seconds(60)), seconds(60));
+  EXPECT_EQ(max_age(right, {kNow}, seconds(60)), seconds(60));
+  right.token.fresh_until = MonotonicTime(seconds(100));
+  EXPECT_EQ(max_age(right, {kNow, MonotonicTime(seconds(70))}, seconds(60)), seconds(30)) << "as old as what it is by";
 }
 
 TEST(Decision, InJson) {

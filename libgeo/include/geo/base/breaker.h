@@ -32,6 +32,8 @@ class GEO_EXPORT Breaker {
   void returned();
 
   State state(MonotonicTime now) const;
+  // Was the last call that tells anything in vain?
+  bool is_failing() const;
   // Until it may be tried again; 0 where it may be now.
   std::chrono::milliseconds wait(MonotonicTime now) const;
 

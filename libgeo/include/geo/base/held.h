@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "geo/base/clock.h"
+
 namespace geo {
 
 // Where an answer comes from: from whoever knows it, or from the cache - within its life, or past it because whoever
@@ -15,6 +17,7 @@ template <class T>
 struct Held {
   std::shared_ptr<const T> row;  // null: there is none
   From from = From::upstream;
+  MonotonicTime fresh_until = MonotonicTime::max();  // past it, it is asked for anew
 
   explicit operator bool() const { return row != nullptr; }
   const T& operator*() const { return *row; }

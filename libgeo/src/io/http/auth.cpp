@@ -78,7 +78,7 @@ class Remote final : public AuthClient {
     if (!answer) return tl::unexpected<Denial>(answer.error());
     if (answer->expires_at && at.now >= *answer->expires_at)
       return tl::unexpected(auth::denial(ErrorCode::token_expired));
-    return auth::Right{{{hit->entry, &*answer}, hit->from}};
+    return auth::Right{{{hit->entry, &*answer}, hit->from, hit->entry->fresh_until}};
   }
   UpstreamStatus status(MonotonicTime now) const override { return loads_.status(now); }
   CacheStats stats() const override { return decisions_.stats(); }

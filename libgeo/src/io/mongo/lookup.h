@@ -9,7 +9,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <deque>
@@ -47,7 +46,6 @@ struct Upstream {
   const std::chrono::milliseconds timeout;  // of a look-up
   const std::shared_ptr<Health> health;
   Workers& workers;
-  std::atomic<bool> failing{false};  // the last call was in vain
 };
 
 // ---- kinds of rows ----
@@ -185,9 +183,10 @@ class Lookup {
     });
     if (!hit) return std::nullopt;
     const Result<Value>& answer = hit->entry->answer;
-    if (answer) return Held<Value>{{std::move(hit->entry), &*answer}, hit->from};
+    const MonotonicTime fresh_until = hit->entry->fresh_until;
+    if (answer) return Held<Value>{{std::move(hit->entry), &*answer}, hit->from, fresh_until};
     if (is_failure(answer.error().code)) return tl::unexpected<Denial>(answer.error());
-    return Held<Value>{nullptr, hit->from};
+    return Held<Value>{nullptr, hit->from, fresh_until};
   }
 
   CacheStats stats() const { return cache_.stats(); }
@@ -240,10 +239,7 @@ class Lookup {
                            Entry<Value>(Result<Value>(deny(ErrorCode::not_found, "there is no such row"))));
     const Done<void> done = find(texts, due, entries);
     if (done) return settle(batch, std::move(entries));
-    if (!is_late || upstream_.clock.monotonic() < due) {
-      upstream_.failing = true;
-      return loads_.failed(batch, done.error().why);
-    }
+    if (!is_late || upstream_.clock.monotonic() < due) return loads_.failed(batch, done.error().why);
     loads_.breaker().returned();
     loads_.fail(batch, done.error().why);
   }
@@ -273,7 +269,6 @@ class Lookup {
   }
 
   void settle(const Batch& batch, Entries<Value> entries) {
-    upstream_.failing = false;
     loads_.breaker().succeeded();
     const WallTime now = upstream_.clock.wall();
     for (std::size_t i = 0; i < batch.size(); ++i) {

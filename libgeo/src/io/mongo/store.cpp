@@ -44,7 +44,7 @@ Polled<Held<Part>> part_of(Polled<Held<Whole>> whole, Part Whole::*part) {
   if (!whole) return std::nullopt;
   return std::move(*whole).map([part](Held<Whole> held) {
     const Part* const it = held ? &(*held.row.*part) : nullptr;
-    return Held<Part>{it ? std::shared_ptr<const Part>(std::move(held.row), it) : nullptr, held.from};
+    return Held<Part>{it ? std::shared_ptr<const Part>(std::move(held.row), it) : nullptr, held.from, held.fresh_until};
   });
 }
 
@@ -147,9 +147,7 @@ Polled<Held<billing::Usage>> MongoStore::usage(std::string_view user, const Mome
   return is_id(user) ? core_->usage.get(key_of({user}), at) : absent<billing::Usage>();
 }
 
-bool MongoStore::is_away() const {
-  return core_->upstream.failing || core_->health->breaker.wait(core_->upstream.clock.monotonic()).count() > 0;
-}
+bool MongoStore::is_away() const { return core_->health->breaker.is_failing(); }
 
 Polled<Held<devices::Server>> MongoStore::server(std::string_view id, const Moment& at) const {
   if (!is_id(id)) return absent<devices::Server>();
