@@ -117,10 +117,6 @@ void not_built_yet(const Config& config, Origins& origins) {
   const auto refuse_if = [&](bool used, std::string_view key) {
     if (used) origins.fault(key, key, "is not part of this version");
   };
-  const auto refuse_value_if = [&](bool used, std::string_view key, std::string_view value, std::ptrdiff_t item = -1) {
-    if (used) origins.fault(key, key, fmt::format("{} is not part of this version", io::in_quotes(value)), item);
-  };
-  refuse_value_if(config.store.kind == "mongodb", "store.kind", "mongodb");
   refuse_if(!config.tls.redirect.empty(), "tls.redirect");
   refuse_if(!config.tls.resolver.empty(), "tls.resolver");
   refuse_if(!config.tls.certificate_file.empty(), "tls.certificate_file");

@@ -77,6 +77,8 @@ struct ById {
   static constexpr bool strict = is_strict;
   static const std::string& text_of(const Key& key) { return key; }
   static void add(Result<Value>& to, Row row) { to = std::move(row); }
+  // What is kept where there is no row.
+  static Result<Value> absent() { return deny(ErrorCode::not_found, "there is no such row"); }
 };
 
 struct Tokens : ById<auth::Token, true> {
@@ -98,11 +100,17 @@ struct Servers : ById<devices::Server, false> {
   }
 };
 
+// Of these having none is an answer like any other, which decisions rest on: so it too serves past its life while the
+// store is away.
+struct UsageRows : ById<billing::Usage, true> {
+  static Result<Value> absent() { return Value(); }
+};
+
 // Known by their fields, whatever their `_id`; several may give rights to one object.
 struct Grants : ById<auth::Grant, false> {
   using Value = auth::Rights;
+  static Result<Value> absent() { return Value(); }
   static void add(Result<Value>& to, Row row) {
-    if (!to) to = auth::Rights();
     for (std::string& right : row.rights)
       if (std::find(to->begin(), to->end(), right) == to->end()) to->push_back(std::move(right));
   }
@@ -158,6 +166,17 @@ inline std::optional<std::chrono::milliseconds> life_of(const auth::Token& token
   if (!token.expires_at) return std::nullopt;
   if (*token.expires_at <= now) return limits.negative_ttl;
   return std::chrono::ceil<std::chrono::milliseconds>(*token.expires_at - now);
+}
+
+template <>
+inline std::optional<std::chrono::milliseconds> life_of(const auth::Rights& rights, WallTime,
+                                                        const CacheLimits& limits) {
+  return rights.empty() ? std::optional(limits.negative_ttl) : std::nullopt;
+}
+template <>
+inline std::optional<std::chrono::milliseconds> life_of(const billing::Usage& usage, WallTime,
+                                                        const CacheLimits& limits) {
+  return usage.user.empty() ? std::optional(limits.negative_ttl) : std::nullopt;
 }
 
 // ---- the look-up ----
@@ -235,8 +254,7 @@ class Lookup {
       is_late = is_late && now - each->since > each->due - now;
       due = std::max(due, each->due);
     }
-    Entries<Value> entries(batch.size(),
-                           Entry<Value>(Result<Value>(deny(ErrorCode::not_found, "there is no such row"))));
+    Entries<Value> entries(batch.size(), Entry<Value>(Kind::absent()));
     const Done<void> done = find(texts, due, entries);
     if (done) return settle(batch, std::move(entries));
     if (!is_late || upstream_.clock.monotonic() < due) return loads_.failed(batch, done.error().why);

@@ -94,7 +94,7 @@ class MongoStore::Core {
   mutable Lookup<Grants> grants;
   mutable Lookup<ById<billing::User, true>> users;
   mutable Lookup<ById<billing::Tariff, true>> tariffs;
-  mutable Lookup<ById<billing::Usage, true>> usage;
+  mutable Lookup<UsageRows> usage;
   mutable Lookup<Servers> servers;
   mutable Lookup<ById<devices::Camera, false>> cameras;
   const Leases leases;
