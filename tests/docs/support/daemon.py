@@ -4,6 +4,7 @@ import json
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 
 from .programs import BIN, SOURCE, environment
@@ -11,9 +12,11 @@ from .programs import BIN, SOURCE, environment
 
 class Geod:
     def __init__(self):
+        self.state = tempfile.TemporaryDirectory()  # not in the tree
         listeners = {f"GEO_LISTEN_{name}": "127.0.0.1:0" for name in ("REDIRECT", "RESOLVER", "AUTH", "ADMIN", "VERIFY")}
         self.process = subprocess.Popen([BIN / "geod", "--config", SOURCE / "config" / "demo" / "geod.toml"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**listeners))
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env=environment(GEO_STORE_STATE_DIR=self.state.name, **listeners))
         self.addresses, said = {}, []
         for line in self.process.stderr:
             said.append(line)
@@ -40,4 +43,5 @@ class Geod:
             reader.join()
         self.process.stdout.close()
         self.process.stderr.close()
+        self.state.cleanup()
         return status
