@@ -1,10 +1,10 @@
 """The man pages against the programs: options, keys, codes, reasons - what one has, the other has."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
-import tomllib
 
 import pytest
 
@@ -154,6 +154,12 @@ def test_verdicts_steps_and_ways_to_a_group():
     assert [item.body[0].split()[1] for item in GEOD["DESCRIPTION"].items] == steps
 
 
+def test_metrics():
+    in_code = set(re.findall(r'"(geod_\w+)"', "".join(file.read_text() for file in (SOURCE / "apps" / "geod").glob("*.cpp"))))
+    told = {name for item in GEOD[("LISTENERS", "GET /metrics")].items for name in item.head if name.startswith("geod_")}
+    assert told == in_code
+
+
 # ---- geod.toml
 
 
@@ -182,10 +188,13 @@ def test_keys_of_the_config():
         assert ("this version" in text) == ("this version" in key.meaning), name
 
 
-def test_shipped_config_is_the_default_one():
+def test_shipped_config_is_what_config_show_prints():
+    """GEO_DOCS_UPDATE=1 writes it anew."""
     _, shown = config_keys()
     file = SOURCE / "config" / "geod.toml"
-    assert tomllib.loads(file.read_text(encoding="utf-8")) == tomllib.loads(shown)
+    if "GEO_DOCS_UPDATE" in os.environ:
+        file.write_text(shown, encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == shown
 
 
 def test_config_of_the_examples(tmp_path):
