@@ -1,0 +1,284 @@
+"""What operators do to a store in MongoDB: import, export, diff, nodes, tokens, leases; and an import that is killed."""
+
+import datetime
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from support import raw_http
+from support.town import town
+from support.world import BIN, LONG, REPO, environment, geoctl
+
+DEMO = REPO / "config" / "demo"
+FILES = ("topology.toml", "accounts.toml", "devices.toml")
+
+
+@pytest.fixture
+def world(stage, mongo):
+    """A world whose store is an empty database; its town is in `world.data`."""
+    return stage.world(store=mongo.store())
+
+
+@pytest.fixture
+def full(world):
+    assert world.geoctl("data", "import", world.data).exit == 0
+    return world
+
+
+def rewrite(world, change):
+    facts = town()
+    change(facts)
+    world.write_facts(facts)
+
+
+def texts(folder):
+    return {name: (folder / name).read_text() for name in FILES}
+
+
+# ---- import, export, diff
+
+
+def test_what_was_imported_comes_out_again(world, tmp_path):
+    imported = world.geoctl("--json", "data", "import", DEMO)
+    assert imported.exit == 0 and imported.json()["topology"] is True
+    assert world.geoctl("data", "export", tmp_path / "out").exit == 0
+    assert geoctl("data", "validate", tmp_path / "out").exit == 0
+    assert world.geoctl("data", "diff", tmp_path / "out").exit == 0
+    assert world.geoctl("data", "diff", DEMO).exit == 0
+    assert world.geoctl("data", "export", tmp_path / "again").exit == 0
+    assert texts(tmp_path / "out") == texts(tmp_path / "again")
+
+
+def test_a_second_import_changes_nothing(full, mongo):
+    before = mongo.rows().versions.find_one({"_id": "topology"})
+    again = full.geoctl("--json", "data", "import", full.data)
+    assert again.exit == 0 and again.json() == {"topology": False, "written": 0, "removed": 0}
+    assert mongo.rows().versions.find_one({"_id": "topology"}) == before
+    assert "equal already" in full.geoctl("data", "import", full.data).out
+
+
+def test_a_dry_run_writes_nothing(world, mongo):
+    told = world.geoctl("data", "import", world.data, "--dry-run")
+    assert told.exit == 0 and "+ nodes node-moscow-1\n" in told.out
+    assert mongo.rows().list_collection_names() == []
+
+
+def test_diff_tells_each_row_and_value(full):
+    def change(facts):
+        facts.node("node-moscow-1")["weight"] = 50.0
+        facts["nodes"] = [row for row in facts["nodes"] if row["id"] != "node-tokyo-1"]
+        facts.add("cameras", server="100-abcdef", id="new", online=True, streams=["flv"])
+
+    rewrite(full, change)
+    told = full.geoctl("data", "diff", full.data)
+    assert told.exit == 6
+    assert told.out.splitlines() == ["~ nodes node-moscow-1: weight 100 -> 50", "- nodes node-tokyo-1", "+ cameras 100-abcdef/new"]
+    assert full.geoctl("--json", "data", "diff", full.data).json_lines()[0] == {
+        "table": "nodes", "key": "node-moscow-1", "change": "changed",
+        "values": [{"key": "weight", "before": "100", "after": "50"}]}
+    assert full.geoctl("data", "import", full.data).exit == 0
+    assert full.geoctl("data", "diff", full.data).exit == 0
+
+
+def test_bad_data_is_not_imported(full, mongo):
+    rewrite(full, lambda facts: facts.node("node-moscow-1").update(group="nowhere"))
+    refused = full.geoctl("data", "import", full.data)
+    assert refused.exit == 2 and "nodes.group: no group" in refused.err
+    assert mongo.rows().nodes.count_documents({}) == len(town()["nodes"])
+
+
+def test_every_document_that_cannot_be_read_is_told(full, mongo, tmp_path):
+    mongo.rows().cameras.insert_one({"_id": "100-abcdef/bad", "online": "yes", "streams": ["flv"]})
+    mongo.rows().users.insert_one({"_id": "bad", "tariff": 7})
+    for command in ("export", "diff"):
+        refused = full.geoctl("data", command, tmp_path / "out" if command == "export" else full.data)
+        assert refused.exit == 2
+        assert "cameras 100-abcdef/bad: online: expected true or false" in refused.err
+        assert "users bad: tariff: expected a string" in refused.err
+    assert not (tmp_path / "out").exists()
+    assert full.geoctl("data", "import", full.data).exit == 0
+    assert full.geoctl("data", "diff", full.data).exit == 0
+
+
+def test_an_empty_store_is_not_exported(world, tmp_path):
+    refused = world.geoctl("data", "export", tmp_path / "out")
+    assert refused.exit == 2 and "has no topology" in refused.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_newer_schema_is_left_alone(full, mongo):
+    mongo.rows().versions.update_one({"_id": "topology"}, {"$set": {"schema": 2}})
+    for arguments in (["data", "import", full.data], ["data", "diff", full.data], ["node", "list"], ["node", "drain", "node-tokyo-1"]):
+        refused = full.geoctl(*arguments)
+        assert refused.exit == 2 and "the store has schema 2" in refused.err, refused
+
+
+def test_files_are_no_target(stage):
+    world = stage.world()
+    for command in ("import", "export", "diff"):
+        refused = world.geoctl("data", command, world.data)
+        assert refused.exit == 2 and '[store] kind is "files"' in refused.err
+
+
+def test_a_store_that_is_away_tells_no_password(stage):
+    uri = "mongodb://geo:s3cret@127.0.0.1:1/?authSource=admin&serverSelectionTimeoutMS=300"
+    world = stage.world(store={"kind": "mongodb", "uri": uri, "database": "geo"})
+    for arguments in (["data", "import", world.data], ["data", "diff", world.data], ["node", "list"],
+                      ["node", "drain", "node-tokyo-1"], ["token", "revoke", "good"], ["lease", "list", "u1"]):
+        refused = world.geoctl(*arguments)
+        assert refused.exit == 5, refused
+        assert "s3cret" not in refused.err + refused.out and "127.0.0.1:1/geo" in refused.err, refused
+
+
+def test_the_uri_may_be_in_a_file(stage, mongo):
+    store = mongo.store()
+    world = stage.world(store={**store, "uri": "", "uri_file": "store.uri"})
+    (world.path / "store.uri").write_text(store["uri"] + "\n")
+    assert world.geoctl("data", "import", world.data).exit == 0
+
+
+# ---- killed, two at once
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory):
+    """More rows than one step writes; another topology than the town's."""
+    folder = tmp_path_factory.mktemp("big")
+    maker = REPO / "tests" / "support" / "make_store.py"
+    subprocess.run([sys.executable, maker, "--cameras", "6000", "--grants", "2000", folder], check=True)
+    return folder
+
+
+def start_import(world, folder):
+    return subprocess.Popen([BIN / "geoctl", "--config", world.config_file, "data", "import", folder],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+
+
+def nodes(world):
+    listed = world.geoctl("--json", "node", "list")
+    assert listed.exit == 0, listed
+    return {row["id"] for row in listed.json_lines()}
+
+
+@pytest.mark.parametrize("seed", range(20 if LONG else 4))
+def test_an_import_that_is_killed_leaves_nothing_half(full, mongo, big, seed):
+    old = nodes(full)
+    collection, rows = random.Random(seed).choice([("tokens", 1), ("nodes", 1), ("cameras", 1), ("cameras", 3000), ("grants", 1), ("usage", 0)])
+    store = mongo.rows()[collection]
+    enough = store.count_documents({}) + rows
+    running = start_import(full, big)
+    while running.poll() is None and store.count_documents({}) < enough:
+        pass
+    running.kill()
+    running.wait()
+    assert nodes(full) in (old, {"node-1"})
+    mongo.rows().versions.delete_one({"_id": "import"})  # as when 10 s have passed
+    assert full.geoctl("data", "import", big).exit == 0
+    assert full.geoctl("data", "diff", big).exit == 0
+    assert nodes(full) == {"node-1"} and mongo.rows().nodes.count_documents({}) == 1
+
+
+def test_the_lock_of_a_dead_import_lapses(full, mongo):
+    in_10_s = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=10)
+    mongo.rows().versions.insert_one({"_id": "import", "owner": "host-9/4711/0", "until": in_10_s})
+    refused = full.geoctl("data", "import", full.data)
+    assert refused.exit == 5 and "another import is under way, host host-9, process 4711" in refused.err
+    while (again := full.geoctl("data", "import", full.data)).exit == 5:
+        assert datetime.datetime.now(datetime.timezone.utc) < in_10_s + datetime.timedelta(seconds=60)
+    assert again.exit == 0
+
+
+def stop_import(world, mongo, folder):
+    """An import that has the lock, has switched nothing yet, and sleeps."""
+    before = mongo.rows().versions.find_one({"_id": "topology"})
+    while True:
+        running = start_import(world, folder)
+        raw_http.eventually(lambda: mongo.rows().versions.find_one({"_id": "import"}) or running.poll() is not None, "an import")
+        running.send_signal(signal.SIGSTOP)
+        lock = mongo.rows().versions.find_one({"_id": "import"})
+        if lock and mongo.rows().versions.find_one({"_id": "topology"}) == before:
+            return running, lock
+        running.send_signal(signal.SIGCONT)
+        running.wait()
+        assert world.geoctl("data", "import", world.data).exit == 0
+        before = mongo.rows().versions.find_one({"_id": "topology"})
+
+
+def test_whoever_lost_the_lock_gives_up(full, mongo, big):
+    running, lock = stop_import(full, mongo, big)
+    try:
+        refused = full.geoctl("data", "import", full.data)
+        assert refused.exit == 5 and f"process {running.pid}" in refused.err
+        # it sleeps past its time, and somebody else takes over
+        mongo.rows().versions.update_one({"_id": "import", "owner": lock["owner"]}, {"$set": {"until": town_time(0)}})
+        assert full.geoctl("data", "import", DEMO).exit == 0
+        switched = mongo.rows().versions.find_one({"_id": "topology"})
+    finally:
+        running.send_signal(signal.SIGCONT)
+    assert running.wait() == 5
+    assert mongo.rows().versions.find_one({"_id": "topology"}) == switched
+
+
+def town_time(seconds):
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
+# ---- by hand
+
+
+def test_a_node_is_drained_in_mongodb(full, mongo):
+    before = mongo.rows().versions.find_one({"_id": "topology"})
+    assert full.geoctl("node", "drain", "node-moscow-1").exit == 0
+    after = mongo.rows().versions.find_one({"_id": "topology"})
+    assert after["version"] == before["version"] and after["stamp"] != before["stamp"]
+    told = {row["id"]: row for row in full.geoctl("--json", "node", "list").json_lines()}
+    assert told["node-moscow-1"] == {"id": "node-moscow-1", "group": "ru-msk", "admin": "drain", "online": None, "seen_at": None, "load": None}
+    assert told["node-moscow-2"]["admin"] == "online"
+    assert full.geoctl("node", "online", "node-moscow-1").exit == 0
+    assert full.geoctl("data", "diff", full.data).exit == 0
+    assert full.geoctl("node", "drain", "node-9").exit == 4
+
+
+def test_reports_are_listed(full, mongo):
+    mongo.rows().node_states.insert_one({"_id": "node-tokyo-1", "seen_at": town_time(1_800_000_000), "online": False, "load": 0.5})
+    told = {row["id"]: row for row in full.geoctl("--json", "node", "list").json_lines()}
+    assert told["node-tokyo-1"] == {"id": "node-tokyo-1", "group": "asia", "admin": "online", "online": False,
+                                    "seen_at": "2027-01-15T08:00:00Z", "load": 0.5}
+    assert "2027-01-15T08:00:00Z" in full.geoctl("node", "list").out
+
+
+def test_a_node_is_drained_in_files(stage):
+    world = stage.world()
+    before = (world.data / "topology.toml").read_text()
+    drained = world.geoctl("node", "drain", "node-moscow-1")
+    assert drained.exit == 0 and "reload" in drained.err
+    told = {row["id"]: row["admin"] for row in world.geoctl("--json", "node", "list").json_lines()}
+    assert told["node-moscow-1"] == "drain" and told["node-moscow-2"] == "online"
+    after = (world.data / "topology.toml").read_text()
+    assert len(after.splitlines()) - len(before.splitlines()) in (0, 1)
+    assert world.geoctl("node", "drain", "node-9").exit == 4
+    assert (world.data / "topology.toml").read_text() == after
+
+
+@pytest.mark.parametrize("kind", ["files", "mongodb"])
+def test_a_token_is_revoked_once(request, stage, kind):
+    world = stage.world() if kind == "files" else request.getfixturevalue("full")
+    check = ("--server", "100-abcdef", "--camera", "0")
+    if kind == "files":
+        assert world.geoctl("token", "check", "good", *check).exit == 0
+    revoked = world.geoctl("token", "revoke", "-", stdin="good\n")
+    assert revoked.exit == 0 and "good" not in revoked.out + revoked.err
+    if kind == "files":
+        assert world.geoctl("token", "check", "good", *check).exit == 3
+    again = world.geoctl("token", "revoke", "good")
+    assert again.exit == 3 and "token_unknown" in again.err
+    assert world.geoctl("token", "revoke", "not well formed").exit == 2
+
+
+def test_leases_of_a_user(full):
+    assert full.geoctl("lease", "list", "u1").exit == 0
+    assert full.geoctl("--json", "lease", "list", "u1").out == ""
+    assert geoctl("--data", full.data, "lease", "list", "u1").exit == 2
