@@ -122,8 +122,8 @@ std::int64_t snapshot_age_s(const World& world, const Moment& moment) {
 }
 
 std::vector<std::string> reasons_not_ready(const World& world, const geo::balance::States& states, geo::WallTime now) {
-  if (world.config.store.kind == "none") return {};
-  if (!world.has_topology()) return {"the store cannot be reached and there is no topology"};
+  if (world.awaits_topology()) return {"the store cannot be reached and there is no topology"};
+  if (!world.has_topology()) return {};
   const geo::place::Topology& topology = *world.snapshot.topology;
   for (std::size_t group = 0; group < topology.rows().groups.size(); ++group) {
     std::size_t eligible = 0, reporting = 0, old = 0;

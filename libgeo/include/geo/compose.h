@@ -91,7 +91,7 @@ struct World {
 
   // False: there is no store; or it cannot be reached and there is no last good topology, so nobody can be served yet.
   bool has_topology() const { return snapshot.topology != nullptr; }
-  bool awaits_topology() const { return config.store.kind != "none" && !has_topology(); }
+  bool awaits_topology() const { return store != nullptr && !has_topology(); }
 };
 
 // How the world at hand becomes the next one; what others changed meanwhile stays.

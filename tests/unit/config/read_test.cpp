@@ -173,8 +173,7 @@ INSTANTIATE_TEST_SUITE_P(
              "2:10: listen.verify: \"127.0.0.1:8081\" is listen.admin's address already"}));
 INSTANTIATE_TEST_SUITE_P(
     NotBuiltYet, ConfigRule,
-    testing::Values(Case{"[store]\nkind = \"mongodb\"\n", "2:8: store.kind: \"mongodb\" is not part of this version"},
-                    Case{"[tls]\nredirect = \"0.0.0.0:443\"\n", "2:12: tls.redirect: is not part of this version"},
+    testing::Values(Case{"[tls]\nredirect = \"0.0.0.0:443\"\n", "2:12: tls.redirect: is not part of this version"},
                     Case{"[tls]\nkey_file = \"a\"\n", "2:12: tls.key_file: is not part of this version"},
                     Case{"[limits]\nrequests_per_s = 1\n", "2:18: limits.requests_per_s: is not part of this version"},
                     Case{"[health]\npath = \"/health\"\n", "2:8: health.path: is not part of this version"}));
@@ -238,10 +237,10 @@ TEST(ReadConfigEnvironment, FaultsNameTheVariable) {
 }
 
 TEST(ReadConfigEnvironment, ContradictionsNameTheVariable) {
-  EXPECT_EQ(faults_of("", {{"GEO_LISTEN_ADMIN", "0.0.0.0:1"}, {"GEO_STORE_KIND", "mongodb"}}),
+  EXPECT_EQ(faults_of("", {{"GEO_LISTEN_ADMIN", "0.0.0.0:1"}, {"GEO_LIMITS_REQUESTS_PER_S", "5"}}),
             (Lines{"environment: admin.token_file: GEO_LISTEN_ADMIN: missing; required where listen.admin is neither "
                    "loopback nor a unix socket",
-                   "environment: store.kind: GEO_STORE_KIND: \"mongodb\" is not part of this version"}));
+                   "environment: limits.requests_per_s: GEO_LIMITS_REQUESTS_PER_S: is not part of this version"}));
 }
 
 TEST(ReadConfigEnvironment, MistypedKeyOfASectionIsAFaultOtherNamesAreNot) {
