@@ -142,6 +142,17 @@ TEST(Failures, WhatTheServerRefusesIsRejectedOrOfItsKind) {
   EXPECT_EQ(kind(11000), Kind::duplicate);
 }
 
+TEST(Failures, AnIndexOfAnotherNameWillDo) {
+  int code = 85;
+  const WireServer server([&] { return server_error(code, "Index already exists with a different name"); });
+  const auto in = open(server.uri());
+  Document::Ptr keys = new Document;
+  keys->add("owner_id", 1);
+  EXPECT_TRUE(in->create_index("grants", "ours", keys, false, std::chrono::steady_clock::now() + 30s));
+  code = 86;  // that name, but of other keys
+  EXPECT_FALSE(in->create_index("grants", "ours", keys, false, std::chrono::steady_clock::now() + 30s));
+}
+
 TEST(Failures, TextsHoldNeitherTheCommandNorControlCharacters) {
   const WireServer server([] {
     return server_error(

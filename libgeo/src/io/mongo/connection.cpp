@@ -472,8 +472,10 @@ Done<void> Connection::create_index(const std::string& collection, const std::st
               BCON_DOCUMENT(&key), "name", BCON_UTF8(name.c_str()), "unique", BCON_BOOL(unique), "}", "]");
   const auto since = std::chrono::steady_clock::now();
   bson_error_t error{};
+  constexpr std::uint32_t kOtherName = 85;  // IndexOptionsConflict: whoever made it called it by another
   if (!mongoc_collection_write_command_with_opts(client->collection(collection).get(), command.get(), nullptr, nullptr,
-                                                 &error))
+                                                 &error) &&
+      error.code != kOtherName)
     return tl::unexpected(pool_->failure(error, since));
   return {};
 }
