@@ -112,13 +112,15 @@ void Server::tell_dropped() {
 void Server::tell_upstreams() {
   const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
   const geo::MonotonicTime now = clock_.monotonic();
-  std::vector<geo::UpstreamStatus> all = upstreams_of(*world, now);
-  for (const auto& provider : world->snapshot.resolver->providers()) all.push_back(provider->status(now));
-  for (const geo::UpstreamStatus& status : all) {
-    const auto known = upstream_states_.try_emplace(std::string(status.name), geo::Breaker::State::closed).first;
+  std::vector<std::pair<std::string, geo::UpstreamStatus>> all;
+  for (const auto& status : upstreams_of(*world, now)) all.emplace_back(status.name, status);
+  for (const auto& provider : world->snapshot.resolver->providers())
+    all.emplace_back(fmt::format("provider {}", provider->name()), provider->status(now));
+  for (const auto& [name, status] : all) {
+    const auto known = upstream_states_.try_emplace(name, geo::Breaker::State::closed).first;
     if (known->second == status.state) continue;
     const bool good = status.state == geo::Breaker::State::closed;
-    const std::string change = fmt::format("{}: {} -> {}", status.name, name_of(known->second), name_of(status.state));
+    const std::string change = fmt::format("{}: {} -> {}", name, name_of(known->second), name_of(status.state));
     known->second = status.state;
     if (good)
       log_.info("{}", change);

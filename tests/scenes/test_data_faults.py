@@ -8,6 +8,8 @@ import pytest
 
 from support.world import geoctl, run_geod
 
+pytestmark = pytest.mark.files
+
 FAULT = re.compile(r"^(?P<file>\S*?)(?P<name>[a-z]+\.toml):(?P<line>\d+):(?P<col>\d+): (?P<key>[\w.-]+): (?P<message>\S.*)$")
 
 GROUPS = """

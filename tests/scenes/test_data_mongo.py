@@ -116,6 +116,7 @@ def test_a_newer_schema_is_left_alone(full, mongo):
         assert refused.exit == 2 and "the store has schema 2" in refused.err, refused
 
 
+@pytest.mark.files
 def test_files_are_no_target(stage):
     world = stage.world()
     for command in ("import", "export", "diff"):
@@ -250,6 +251,7 @@ def test_reports_are_listed(full, mongo):
     assert "2027-01-15T08:00:00Z" in full.geoctl("node", "list").out
 
 
+@pytest.mark.files
 def test_a_node_is_drained_in_files(stage):
     world = stage.world()
     before = (world.data / "topology.toml").read_text()

@@ -16,6 +16,13 @@ SHORT = {"ttl_s": 1, "stale_s": 600, "negative_ttl_s": 1}
 REQUEST_MS = 3000
 
 
+def limited():
+    """The town, where "good" may watch four streams, and one runs."""
+    facts = town()
+    facts.row("users", id="u1")["tariff"] = "home"
+    return facts
+
+
 def world_on(tmp_path, mongo, facts=None, listen=None, **config):
     keys = {
         "listen": {"redirect": "127.0.0.1:0", "admin": "127.0.0.1:0", **(listen or {})},
@@ -181,7 +188,7 @@ def test_store_lost_under_load(play, own_mongo, way):
 
 
 def test_store_lost_users_with_a_limit_pass_without_a_lease(play, own_mongo):
-    geod = play()
+    geod = play(limited())
     assert geod.ask(MOSCOW, access_token="good").status == 302
     assert geod.world.log_lines(1)[0]["lease"] == "taken"
     assert geod.ask(MOSCOW, access_token="good").status == 302
@@ -330,7 +337,7 @@ def test_two_geods_never_write_one_snapshot(play, own_mongo, tmp_path):
 
 @pytest.mark.parametrize("geods", [1, 2])
 def test_a_thousand_at_the_limit(play, own_mongo, geods):
-    facts = town()
+    facts = limited()
     facts["usage"] = []
     first = play(facts)
     running = [first] + [first.world.geod() for _ in range(geods - 1)]
@@ -356,14 +363,14 @@ def request(client):
 
 
 def test_head_takes_no_lease(play, own_mongo):
-    geod = play()
+    geod = play(limited())
     for i in range(8):
         assert geod.ask(f"10.1.1.{i}", method="HEAD", access_token="good").status == 302
     assert own_mongo.rows().leases.count_documents({}) == 0
 
 
 def test_a_lease_runs_out_by_itself(play, own_mongo):
-    geod = play(billing={"lease_s": 2})
+    geod = play(limited(), billing={"lease_s": 2})
     facts_allow = 3  # of 4, one runs
     for i in range(facts_allow):
         assert geod.ask(f"10.1.1.{i}", access_token="good").status == 302

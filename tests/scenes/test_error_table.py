@@ -151,6 +151,7 @@ def test_invalid_config_through_geoctl(stage):
         assert output.exit == 2 and output.json_lines()[0]["code"] == "invalid_config", output
 
 
+@pytest.mark.files
 def test_invalid_data_through_geoctl(stage):
     facts = town()
     facts.node("node-spb-1")["weight"] = -1

@@ -58,9 +58,10 @@ def town():
         {"id": "home", "formats": ALL_FORMATS, "max_streams": 4},
         {"id": "flv-only", "formats": ["flv"]},
         {"id": "single", "formats": ALL_FORMATS, "max_streams": 1},
+        {"id": "endless", "formats": ALL_FORMATS},
     ]
     facts["users"] = [
-        {"id": "u1", "tariff": "home", "paid_until": FAR},
+        {"id": "u1", "tariff": "endless", "paid_until": FAR},
         {"id": "u-stranger", "tariff": "home"},
         {"id": "u-blocked", "tariff": "home", "blocked": True},
         {"id": "u-unpaid", "tariff": "home", "paid_until": LONG_AGO},

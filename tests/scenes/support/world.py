@@ -111,7 +111,9 @@ class World:
 
     def fill(self, facts):
         """The same facts in MongoDB."""
-        imported = self.geoctl("data", "import", self.data)
+        config = self.path / "import.toml"  # the world's own may be wrong on purpose
+        config.write_text(toml.sections({"store": self.mongo.store()}))
+        imported = geoctl("--config", config, "data", "import", self.data)
         assert imported.exit == 0, imported
         reports = [{**row, "_id": row["id"]} for row in facts.get("node_states", [])]
         states = self.mongo.rows().node_states
