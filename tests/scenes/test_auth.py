@@ -64,8 +64,12 @@ def test_a_decision(geod):
     assert answer.status == 200 and answer.header("Content-Type") == "application/json"
     assert answer.header("Cache-Control") == "no-store" and answer.header("X-Request-Id")
     assert answer.header("Access-Control-Allow-Origin") is None
-    assert answer.json() == {**OWNER, "expires_at": "2099-01-01T00:00:00Z", "max_age_s": 60}
-    assert authorize(geod, "guest", "1").json() == {"owner_type": "user", "owner_id": "u-guest", "expires_at": None, "max_age_s": 60}
+    # what is cached is told to be kept no longer than it is here
+    kept = range(50, 61) if geod.world.mongo else [60]
+    decision = answer.json()
+    assert decision.pop("max_age_s") in kept and decision == {**OWNER, "expires_at": "2099-01-01T00:00:00Z"}
+    guest = authorize(geod, "guest", "1").json()
+    assert guest.pop("max_age_s") in kept and guest == {"owner_type": "user", "owner_id": "u-guest", "expires_at": None}
     assert authorize(geod, "busy", "100-abcdef", object_type="server").status == 200
 
 
@@ -222,7 +226,7 @@ def test_trouble_is_no_refusal_and_what_is_known_serves(stage, auth, fault):
     assert unknown.header("Retry-After") == ("7" if fault in REFUSALS else "1")
     assert geod.ask(access_token="other").code == "upstream_unavailable"
     auth.set_fault()
-    assert geod.ask(access_token="other").status == 302, "nothing of it is kept"
+    eventually(lambda: geod.ask(access_token="other").status == 302, "nothing of it is kept")
     assert geod.ask(access_token=SECRET).code == "token_unknown"
     lines = geod.world.log_lines(6)
     assert max(line["duration_us"] for line in lines) < 10_000_000, "its own deadline ends it, not the request's"

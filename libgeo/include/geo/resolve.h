@@ -135,6 +135,7 @@ class GEO_EXPORT Resolver {
   Polled<Located> locate(const Query& query) const;
   const std::vector<std::shared_ptr<const Provider>>& providers() const { return providers_; }
   const Settings& settings() const { return settings_; }
+  bool asks_upstreams() const { return upstreams_ > 0; }
 
  private:
   std::vector<std::shared_ptr<const Provider>> providers_;

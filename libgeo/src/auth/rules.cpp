@@ -11,10 +11,10 @@ bool is_well_formed(std::string_view token) {
 
 namespace {
 
-// By the token and what gives it the right: as old as the older of them.
-template <class Row>
-Right right_by(Held<Token>& token, const Held<Row>& reason) {
-  return {{std::move(token.row), std::max(token.from, reason.from), std::min(token.fresh_until, reason.fresh_until)}};
+// By the token and what gives it the right, as old as the older of them: token and grant can be taken back, and
+// [cache.tokens] says how long that may take. Who owns a server is no such matter.
+Right right_by(Held<Token>& token, From reason, MonotonicTime fresh_until = MonotonicTime::max()) {
+  return {{std::move(token.row), std::max(token.from, reason), std::min(token.fresh_until, fresh_until)}};
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
     auto owner = store_->owner_of(query.server, at);
     if (!owner) return std::nullopt;
     if (!*owner) return tl::unexpected(std::move(owner->error()));
-    if (**owner && ***owner == held->owner) return right_by(held, **owner);
+    if (**owner && ***owner == held->owner) return right_by(held, (*owner)->from);
   }
   struct Object {
     std::string_view type, id;
@@ -44,7 +44,7 @@ Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
     if (!rights) return std::nullopt;
     if (!*rights) return tl::unexpected(std::move(rights->error()));
     if (**rights && std::find((*rights)->row->begin(), (*rights)->row->end(), query.rights) != (*rights)->row->end())
-      return right_by(held, **rights);
+      return right_by(held, (*rights)->from, (*rights)->fresh_until);
   }
   return tl::unexpected(denial(ErrorCode::forbidden));
 }

@@ -54,7 +54,7 @@ class Journey {
   // What does not depend on each other is asked for side by side; the steps then find it under way.
   void start_look_ups() const {
     const Moment now{request_.now, request_.arrived, Wait::never()};
-    if (!request_.place)
+    if (!request_.place && on_.resolver->asks_upstreams())
       (void)on_.resolver->locate({request_.client_ip, on_.topology.get(), Wait::never(), request_.arrived});
     if (on_.options.upto == Upto::select) return;
     (void)on_.authorizer->authorize(asked(), now);
