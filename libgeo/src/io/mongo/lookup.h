@@ -78,7 +78,11 @@ struct ById {
   static const std::string& text_of(const Key& key) { return key; }
   static void add(Result<Value>& to, Row row) { to = std::move(row); }
   // What is kept where there is no row.
-  static Result<Value> absent() { return deny(ErrorCode::not_found, "there is no such row"); }
+  static tl::unexpected<Denial> absent() { return deny(ErrorCode::not_found, "there is no such row"); }
+  template <class Value>
+  static bool is_absent(const Value&) {
+    return false;
+  }
 };
 
 struct Tokens : ById<auth::Token, true> {
@@ -104,12 +108,14 @@ struct Servers : ById<devices::Server, false> {
 // store is away.
 struct UsageRows : ById<billing::Usage, true> {
   static Result<Value> absent() { return Value(); }
+  static bool is_absent(const Value& usage) { return usage.user.empty(); }
 };
 
 // Known by their fields, whatever their `_id`; several may give rights to one object.
 struct Grants : ById<auth::Grant, false> {
   using Value = auth::Rights;
   static Result<Value> absent() { return Value(); }
+  static bool is_absent(const Value& rights) { return rights.empty(); }
   static void add(Result<Value>& to, Row row) {
     for (std::string& right : row.rights)
       if (std::find(to->begin(), to->end(), right) == to->end()) to->push_back(std::move(right));
@@ -168,17 +174,6 @@ inline std::optional<std::chrono::milliseconds> life_of(const auth::Token& token
   return std::chrono::ceil<std::chrono::milliseconds>(*token.expires_at - now);
 }
 
-template <>
-inline std::optional<std::chrono::milliseconds> life_of(const auth::Rights& rights, WallTime,
-                                                        const CacheLimits& limits) {
-  return rights.empty() ? std::optional(limits.negative_ttl) : std::nullopt;
-}
-template <>
-inline std::optional<std::chrono::milliseconds> life_of(const billing::Usage& usage, WallTime,
-                                                        const CacheLimits& limits) {
-  return usage.user.empty() ? std::optional(limits.negative_ttl) : std::nullopt;
-}
-
 // ---- the look-up ----
 
 // Threads: any number at once.
@@ -203,8 +198,9 @@ class Lookup {
     if (!hit) return std::nullopt;
     const Result<Value>& answer = hit->entry->answer;
     const MonotonicTime fresh_until = hit->entry->fresh_until;
-    if (answer) return Held<Value>{{std::move(hit->entry), &*answer}, hit->from, fresh_until};
-    if (is_failure(answer.error().code)) return tl::unexpected<Denial>(answer.error());
+    if (answer && !Kind::is_absent(*answer))
+      return Held<Value>{{std::move(hit->entry), &*answer}, hit->from, fresh_until};
+    if (!answer && is_failure(answer.error().code)) return tl::unexpected<Denial>(answer.error());
     return Held<Value>{nullptr, hit->from, fresh_until};
   }
 
@@ -254,7 +250,7 @@ class Lookup {
       is_late = is_late && now - each->since > each->due - now;
       due = std::max(due, each->due);
     }
-    Entries<Value> entries(batch.size(), Entry<Value>(Kind::absent()));
+    Entries<Value> entries(batch.size(), Entry<Value>(Result<Value>(Kind::absent())));
     const Done<void> done = find(texts, due, entries);
     if (done) return settle(batch, std::move(entries));
     if (!is_late || upstream_.clock.monotonic() < due) return loads_.failed(batch, done.error().why);
@@ -295,7 +291,8 @@ class Lookup {
         loads_.fail(*batch[i], std::move(entry.error()));
         continue;
       }
-      const auto life = *entry ? life_of(**entry, now, limits_) : std::nullopt;
+      std::optional<std::chrono::milliseconds> life;
+      if (*entry) life = Kind::is_absent(**entry) ? limits_.negative_ttl : life_of(**entry, now, limits_);
       loads_.answer(*batch[i], std::move(*entry), life);
     }
   }
