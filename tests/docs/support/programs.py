@@ -13,7 +13,7 @@ BIN = pathlib.Path(os.environ.get("GEO_BIN", SOURCE / "build" / "dev" / "bin")).
 def environment(**more):
     """Nobody's own settings; sanitizers keep theirs."""
     kept = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS") or name == "HOME"}
-    return {**kept, "PATH": f"{BIN}:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", **more}
+    return {**kept, "PATH": f"{BIN}:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "MONGOC_DISABLE_SHM": "1", **more}
 
 
 def run(*command, given="", cwd=SOURCE, **more):

@@ -38,7 +38,8 @@ def token_row(token, owner, **more):
 def environment(extra=None):
     """The caller's, without anything that geod or geoctl would take as configuration."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("GEO_", "GEOCTL_")) and k != "NO_COLOR"}
-    return {**plain, **(extra or {})}
+    # libmongoc says so on stderr where a killed process of the same number left its counters in shared memory
+    return {**plain, "MONGOC_DISABLE_SHM": "1", **(extra or {})}
 
 
 def clean(stderr):
