@@ -96,14 +96,11 @@ class Remote final : public AuthClient {
     if (taken->due <= now || loads_.is_finished(*taken)) return;
     if (!loads_.breaker().admit(now)) return loads_.fail_open(*taken);
     loads_.called(*taken);
-    const bool is_late = now - taken->since > taken->due - now;  // by our queue, not by the far one
     const Request request{
         .target = "/authorize", .headers = {{"Accept", "application/json"}}, .json = body, .changes_nothing = true};
     const auto answer = client_.call(request, std::chrono::ceil<std::chrono::milliseconds>(taken->due - now));
-    if (answer) return finish(taken, token, *answer);
-    if (!is_late || clock_.monotonic() < taken->due) return loads_.failed({taken}, answer.error());
-    loads_.breaker().returned();
-    loads_.fail(*taken, answer.error());
+    if (!answer) return loads_.failed_since({taken}, now, answer.error());
+    finish(taken, token, *answer);
   }
 
   void finish(const Loads::Ptr& taken, const Digest& token, const Answer& answer) const {

@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <deque>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -45,7 +43,9 @@ class Remote final : public resolve::Upstream {
     if (load.key().hops >= kHopsMax)
       return loads_.refuse(std::move(load), "a query has passed too many geo-resolvers: do they ask in a circle?");
     const Loads::Ptr taken = loads_.take(std::move(load), budget);
-    if (taken) put(taken);
+    if (!taken) return;
+    queue_.put(taken);
+    submit();
   }
 
  private:
@@ -56,63 +56,26 @@ class Remote final : public resolve::Upstream {
   void submit() const {
     (void)workers_.submit([this] { run(); });
   }
-  void put(const Loads::Ptr& taken) const {
-    {
-      const std::lock_guard lock(mutex_);
-      // holds what is finished too, until a job passes over it
-      if (queue_.size() >= kWaitingMax)
-        std::erase_if(queue_, [&](const auto& each) { return loads_.is_finished(*each); });
-      queue_.push_back(taken);
-    }
-    submit();
-  }
-  // To be asked for each alone, as all that come later.
   void put_back(const Batch& batch) const {
-    {
-      const std::lock_guard lock(mutex_);
-      takes_post_ = false;
-      queue_.insert(queue_.begin(), batch.begin(), batch.end());
-    }
+    queue_.put_back_alone(batch);
     for (std::size_t i = 0; i < batch.size(); ++i) submit();
-  }
-  // The oldest that are still waited for and have passed equally many geo-resolvers.
-  Batch take(MonotonicTime now) const {
-    Batch batch;
-    const std::lock_guard lock(mutex_);
-    const std::size_t most = takes_post_ ? kBatchMax : 1;
-    for (auto at = queue_.begin(); at != queue_.end() && batch.size() < most;) {
-      const Loads::Taken& each = **at;
-      const bool is_over = each.due <= now || loads_.is_finished(each);
-      if (!is_over && !batch.empty() && each.key.hops != batch.front()->key.hops) {
-        ++at;
-        continue;
-      }
-      if (!is_over) batch.push_back(*at);
-      at = queue_.erase(at);
-    }
-    return batch;
   }
 
   void run() const {
     const MonotonicTime now = clock_.monotonic();
-    const Batch batch = take(now);
+    const Batch batch =
+        queue_.take(now, [](const auto& first, const auto& other) { return first.key.hops == other.key.hops; });
     if (batch.empty()) return;
     if (!loads_.breaker().admit(now)) return loads_.fail_open(batch);
     std::vector<Ip> ips;
-    bool is_late = true;  // by our queue, not by the far one
-    MonotonicTime due{};
     for (const Loads::Ptr& each : batch) {
       loads_.called(*each);
       ips.push_back(each->key.ip);
-      is_late = is_late && now - each->since > each->due - now;
-      due = std::max(due, each->due);
     }
     const auto answer = client_.call(request_for(ips, batch.front()->key.hops),
-                                     std::chrono::ceil<std::chrono::milliseconds>(due - now));
-    if (answer) return finish(batch, ips, *answer);
-    if (!is_late || clock_.monotonic() < due) return loads_.failed(batch, answer.error());
-    loads_.breaker().returned();
-    loads_.fail(batch, answer.error());
+                                     std::chrono::ceil<std::chrono::milliseconds>(Loads::due_of(batch) - now));
+    if (!answer) return loads_.failed_since(batch, now, answer.error());
+    finish(batch, ips, *answer);
   }
 
   static Request request_for(const std::vector<Ip>& ips, unsigned hops) {
@@ -164,10 +127,8 @@ class Remote final : public resolve::Upstream {
 
   const Clock& clock_;
   const Client client_;
-  mutable std::mutex mutex_;
-  mutable std::deque<Loads::Ptr> queue_;  // not yet called for, the oldest first
-  mutable bool takes_post_ = true;        // under mutex_, as queue_
   mutable Loads loads_;
+  mutable LoadQueue<Loads> queue_{loads_, kWaitingMax, kBatchMax};
   mutable Workers workers_;  // the last: its threads use all else
 };
 

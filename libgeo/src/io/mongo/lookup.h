@@ -11,9 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
@@ -216,46 +214,24 @@ class Lookup {
   // A job for each load, which may take several: so none is left without one. Where a job is refused as many are
   // waiting already as there may be loads.
   void put(typename Loads::Ptr taken) {
-    {
-      const std::lock_guard lock(mutex_);
-      // holds what is finished too, until a job passes over it
-      if (queue_.size() >= kWaitingMax)
-        std::erase_if(queue_, [&](const auto& each) { return loads_.is_finished(*each); });
-      queue_.push_back(std::move(taken));
-    }
+    queue_.put(std::move(taken));
     (void)upstream_.workers.submit([this] { run(); });
-  }
-  // The oldest that are still waited for.
-  Batch take(MonotonicTime now) {
-    Batch batch;
-    const std::lock_guard lock(mutex_);
-    while (!queue_.empty() && batch.size() < kBatchMax) {
-      if (queue_.front()->due > now && !loads_.is_finished(*queue_.front())) batch.push_back(std::move(queue_.front()));
-      queue_.pop_front();
-    }
-    return batch;
   }
 
   void run() {
     const MonotonicTime now = upstream_.clock.monotonic();
-    const Batch batch = take(now);
+    const Batch batch = queue_.take(now, [](const auto&, const auto&) { return true; });
     if (batch.empty()) return;
     if (!loads_.breaker().admit(now)) return loads_.fail_open(batch);
     Texts texts;
-    bool is_late = true;  // by our queue, not by the server
-    MonotonicTime due{};
     for (const auto& each : batch) {
       loads_.called(*each);
       texts.push_back(Kind::text_of(each->key));
-      is_late = is_late && now - each->since > each->due - now;
-      due = std::max(due, each->due);
     }
     Entries<Value> entries(batch.size(), Entry<Value>(Result<Value>(Kind::absent())));
-    const Done<void> done = find(texts, due, entries);
-    if (done) return settle(batch, std::move(entries));
-    if (!is_late || upstream_.clock.monotonic() < due) return loads_.failed(batch, done.error().why);
-    loads_.breaker().returned();
-    loads_.fail(batch, done.error().why);
+    const Done<void> done = find(texts, Loads::due_of(batch), entries);
+    if (!done) return loads_.failed_since(batch, now, done.error().why);
+    settle(batch, std::move(entries));
   }
 
   Done<void> find(const Texts& texts, MonotonicTime due, Entries<Value>& entries) {
@@ -299,9 +275,8 @@ class Lookup {
 
   Upstream& upstream_;
   const CacheLimits limits_;
-  std::mutex mutex_;
-  std::deque<typename Loads::Ptr> queue_;  // not yet called for, the oldest first
   Loads loads_;
+  LoadQueue<Loads> queue_{loads_, kWaitingMax, kBatchMax};
   Cache<Key, Value, typename Kind::Hash> cache_;
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -88,12 +89,22 @@ class Loads {
     breaker().failed(clock_.monotonic());
     fail(batch, why, retry_after);
   }
+  // That call, begun at `began`, brought nothing. Where all had waited here for longer than they had left, and it did
+  // not end before them, it left late by our queue: that says nothing about the upstream.
+  void failed_since(const Batch& batch, MonotonicTime began, std::string_view why);
   // What the call brought. An answer that has nothing of what was asked for is none.
   void settle(const Batch& batch, Entries<Value> entries, std::optional<std::chrono::milliseconds> ttl = {});
   // One that was never taken.
   void refuse(Load load, std::string why, std::chrono::seconds retry_after = std::chrono::seconds{1}) {
     health_->note(std::move(why));
     finish(std::move(load), denial(retry_after), false);
+  }
+
+  // When the last of them is due.
+  static MonotonicTime due_of(const Batch& batch) {
+    MonotonicTime due = MonotonicTime::min();
+    for (const Ptr& each : batch) due = std::max(due, each->due);
+    return due;
   }
 
   // Fails what is left and takes nothing new. Once.
@@ -181,6 +192,15 @@ void Loads<Key, Value, Hash>::fail(Taken& taken, std::string why, std::chrono::s
 }
 
 template <class Key, class Value, class Hash>
+void Loads<Key, Value, Hash>::failed_since(const Batch& batch, MonotonicTime began, std::string_view why) {
+  const bool left_late =
+      std::all_of(batch.begin(), batch.end(), [&](const Ptr& each) { return began - each->since > each->due - began; });
+  if (!left_late || clock_.monotonic() < due_of(batch)) return failed(batch, why);
+  breaker().returned();
+  fail(batch, why);
+}
+
+template <class Key, class Value, class Hash>
 void Loads<Key, Value, Hash>::settle(const Batch& batch, Entries<Value> entries,
                                      std::optional<std::chrono::milliseconds> ttl) {
   if (std::none_of(entries.begin(), entries.end(), [](const auto& each) { return each.has_value(); }))
@@ -227,5 +247,53 @@ void Loads<Key, Value, Hash>::run() {
     lock.lock();
   }
 }
+
+// Loads that no call is made for yet, the oldest first. Holds what is finished too, until it is passed over.
+// Threads: any number at once.
+template <class Loads>
+class LoadQueue {
+ public:
+  using Ptr = typename Loads::Ptr;
+  using Batch = typename Loads::Batch;
+
+  // `most` wait at once, `batch_max` go in a call.
+  LoadQueue(const Loads& loads, std::size_t most, std::size_t batch_max)
+      : loads_(loads), most_(most), batch_max_(batch_max) {}
+
+  void put(Ptr taken) {
+    const std::lock_guard lock(mutex_);
+    if (queue_.size() >= most_) std::erase_if(queue_, [&](const Ptr& each) { return loads_.is_finished(*each); });
+    queue_.push_back(std::move(taken));
+  }
+  // First again; and from now on each goes in a call of its own.
+  void put_back_alone(const Batch& batch) {
+    const std::lock_guard lock(mutex_);
+    batch_max_ = 1;
+    queue_.insert(queue_.begin(), batch.begin(), batch.end());
+  }
+  // The oldest that are still waited for, for one call: those that go_together(first, other).
+  template <class GoTogether>
+  Batch take(MonotonicTime now, GoTogether go_together) {
+    Batch batch;
+    const std::lock_guard lock(mutex_);
+    for (auto at = queue_.begin(); at != queue_.end() && batch.size() < batch_max_;) {
+      const bool is_over = (*at)->due <= now || loads_.is_finished(**at);
+      if (!is_over && !batch.empty() && !go_together(*batch.front(), **at)) {
+        ++at;
+        continue;
+      }
+      if (!is_over) batch.push_back(std::move(*at));
+      at = queue_.erase(at);
+    }
+    return batch;
+  }
+
+ private:
+  const Loads& loads_;
+  const std::size_t most_;
+  std::mutex mutex_;
+  std::size_t batch_max_;
+  std::deque<Ptr> queue_;
+};
 
 }  // namespace geo::io
