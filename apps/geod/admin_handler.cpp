@@ -30,19 +30,19 @@ bool AdminHandler::answer(Exchange& exchange) {
   out.status = 200;
   exchange.entry.code = "ok";
   const geo::compose::World& world = *world_.get();
-  const Moment moment{clock_.wall(), clock_.monotonic(), process_};
+  const Now now{clock_.wall(), clock_.monotonic(), process_};
   if (path == "/metrics") {
     out.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    append_metrics(out.body, world, moment);
+    append_metrics(out.body, world, now);
     return true;
   }
   out.header("Content-Type", "application/json");
   if (path == "/healthz")
     out.body = R"({"status":"ok"})";
   else if (path == "/readyz")
-    tell_ready(exchange, reasons_not_ready(world, world_.states(), moment.wall));
+    tell_ready(exchange, reasons_not_ready(world, world_.states(), now.wall));
   else
-    append_status(out.body, world, world_.states(), moment);
+    append_status(out.body, world, world_.states(), now);
   return true;
 }
 

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "geo/balance.h"
 #include "geo/base/published.h"
@@ -15,16 +18,22 @@ class Worlds : public geo::Published<geo::compose::World> {
  public:
   using Published::Published;
 
-  // Returns the world before.
-  std::shared_ptr<const geo::compose::World> change(const geo::compose::Change& change) {
+  void change(const geo::compose::Change& change) {
     const std::lock_guard lock(changing_);
     std::shared_ptr<const geo::compose::World> before = latest();
     publish(change(*before));
-    return before;
+    past_.push_back(std::move(before));
+  }
+  // Lets go of worlds of the past that nobody else holds: they hold large tables, and an event loop that let go of one
+  // last would stand still meanwhile.
+  void forget_past() {
+    const std::lock_guard lock(changing_);
+    std::erase_if(past_, [](const auto& world) { return world.use_count() == 1; });
   }
 
  private:
   std::mutex changing_;
+  std::vector<std::shared_ptr<const geo::compose::World>> past_;
 };
 
 // Threads: belongs to one.

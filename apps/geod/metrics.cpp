@@ -96,7 +96,7 @@ void add_caches(Families& families, const World& world) {
   const auto add = [&](const char* name, const char* help, MetricType type, auto value) {
     families.open(name, help, type);
     for (const CacheOf& cache : caches)
-      families.value(static_cast<double>(value(cache.stats)), {{"cache", std::string(cache.name)}});
+      families.value(static_cast<double>(value(cache.stats)), {{"cache", std::string(cache.section)}});
   };
   add("geod_cache_hits_total", "Answers that a cache had", MetricType::Counter,
       [](const geo::CacheStats& stats) { return stats.hits; });
@@ -108,30 +108,30 @@ void add_caches(Families& families, const World& world) {
       [](const geo::CacheStats& stats) { return stats.entries; });
 }
 
-void add_ages(Families& families, const World& world, const Moment& moment) {
+void add_ages(Families& families, const World& world, const Now& now) {
   families.open("geod_database_age_seconds", "Since the database in service was built", MetricType::Gauge);
   for (const geo::compose::Database& database : world.databases) {
     const geo::io::MmdbInfo& info = database.index->info();
-    families.value(static_cast<double>(moment.age_s(info.build_epoch_s)), {{"file", info.path}});
+    families.value(static_cast<double>(now.age_s(info.build_epoch_s)), {{"file", info.path}});
   }
   if (!world.has_topology()) return;
   families.open("geod_snapshot_age_seconds", "Since the topology in service was last known to be the store's own",
                 MetricType::Gauge);
-  families.value(static_cast<double>(snapshot_age_s(world, moment)), {});
+  families.value(static_cast<double>(snapshot_age_s(world, now)), {});
   families.open("geod_snapshot_info", "Always 1; where the topology in service comes from", MetricType::Gauge);
   families.value(1, {{"source", std::string(world.topology.source)}, {"version", world.topology.version}});
 }
 
 }  // namespace
 
-void append_metrics(std::string& out, const World& world, const Moment& moment) {
+void append_metrics(std::string& out, const World& world, const Now& now) {
   Families families;
   families.open("geod_build_info", "Always 1", MetricType::Gauge);
-  families.value(1, {{"version", moment.process.version}});
-  add_upstreams(families, world, moment.monotonic);
+  families.value(1, {{"version", now.process.version}});
+  add_upstreams(families, world, now.monotonic);
   add_store(families, world);
   add_caches(families, world);
-  add_ages(families, world, moment);
+  add_ages(families, world, now);
   out += families.text();
 }
 

@@ -8,6 +8,6 @@
 
 namespace geod {
 
-void append_metrics(std::string& out, const geo::compose::World& world, const Moment& moment);
+void append_metrics(std::string& out, const geo::compose::World& world, const Now& now);
 
 }  // namespace geod

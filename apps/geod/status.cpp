@@ -60,7 +60,7 @@ void append_caches(Json& json, const World& world) {
     const auto count = [&](std::string_view name, std::uint64_t value) {
       json.field(name, static_cast<std::int64_t>(value));
     };
-    json.key(cache.name).open('{');
+    json.key(cache.section).open('{');
     count("hits", cache.stats.hits);
     count("misses", cache.stats.misses);
     count("stale", cache.stats.stale);
@@ -79,16 +79,16 @@ void append_upstream(Json& json, const geo::UpstreamStatus& status) {
   json.field_or_null("last_error", status.last_error).field("calls", static_cast<std::int64_t>(calls)).close('}');
 }
 
-void append_resolver(Json& json, const World& world, const Moment& moment) {
+void append_resolver(Json& json, const World& world, const Now& now) {
   json.key("resolver").open('{').key("providers").open('[');
   for (const auto& provider : world.snapshot.resolver->providers())
-    append_upstream(json, provider->status(moment.monotonic));
+    append_upstream(json, provider->status(now.monotonic));
   json.close(']').key("files").open('[');
   for (const geo::compose::Database& database : world.databases) {
     const geo::io::MmdbInfo& info = database.index->info();
     json.open('{').field("path", info.path).field("type", info.type);
     json.field("build_epoch", static_cast<std::int64_t>(info.build_epoch_s));
-    json.field("age_s", moment.age_s(info.build_epoch_s));
+    json.field("age_s", now.age_s(info.build_epoch_s));
     json.field("networks", static_cast<std::int64_t>(info.networks));
     json.field("bytes", static_cast<std::int64_t>(info.bytes)).close('}');
   }
@@ -107,18 +107,18 @@ std::vector<geo::UpstreamStatus> upstreams_of(const World& world, geo::Monotonic
 std::vector<CacheOf> caches_of(const World& world) {
   std::vector<CacheOf> all{{"places", world.places == nullptr ? geo::CacheStats{} : world.places->stats()}};
   if (world.store != nullptr) {
-    for (const auto& cache : world.store->caches()) all.push_back({cache.section, cache.stats});
+    for (const auto& cache : world.store->caches()) all.push_back(cache);
   } else {
     for (const std::string_view name : {"tokens", "billing", "usage", "devices"}) all.push_back({name, {}});
   }
   if (world.auth_client != nullptr)
     for (CacheOf& cache : all)
-      if (cache.name == "tokens") cache.stats += world.auth_client->stats();
+      if (cache.section == "tokens") cache.stats += world.auth_client->stats();
   return all;
 }
 
-std::int64_t snapshot_age_s(const World& world, const Moment& moment) {
-  return moment.age_s(static_cast<std::uint64_t>(std::max<std::int64_t>(0, world.watched->confirmed_s)));
+std::int64_t snapshot_age_s(const World& world, const Now& now) {
+  return now.age_s(static_cast<std::uint64_t>(std::max<std::int64_t>(0, world.watched->confirmed_s)));
 }
 
 std::vector<std::string> reasons_not_ready(const World& world, const geo::balance::States& states, geo::WallTime now) {
@@ -142,34 +142,34 @@ std::vector<std::string> reasons_not_ready(const World& world, const geo::balanc
   return {"no node is eligible"};
 }
 
-std::int64_t Moment::age_s(std::uint64_t epoch_s) const {
+std::int64_t Now::age_s(std::uint64_t epoch_s) const {
   const std::int64_t now = std::chrono::floor<std::chrono::seconds>(wall).time_since_epoch().count();
   return std::max<std::int64_t>(0, now - static_cast<std::int64_t>(epoch_s));
 }
 
-std::int64_t Moment::uptime_s() const {
+std::int64_t Now::uptime_s() const {
   return std::chrono::floor<std::chrono::seconds>(monotonic - process.started).count();
 }
 
-void append_status(std::string& out, const World& world, const geo::balance::States& states, const Moment& moment) {
+void append_status(std::string& out, const World& world, const geo::balance::States& states, const Now& now) {
   Json json(out);
-  json.open('{').field("version", moment.process.version).field("uptime_s", moment.uptime_s());
+  json.open('{').field("version", now.process.version).field("uptime_s", now.uptime_s());
   json.key("snapshot");
   if (world.has_topology())
     json.open('{')
         .field("version", world.topology.version)
-        .field("age_s", snapshot_age_s(world, moment))
+        .field("age_s", snapshot_age_s(world, now))
         .field("source", world.topology.source)
         .close('}');
   else
     json.null();
-  append_nodes(json, world, states, moment.wall);
+  append_nodes(json, world, states, now.wall);
   append_groups(json, world);
   append_caches(json, world);
   json.key("last_reload").null();
-  append_resolver(json, world, moment);
+  append_resolver(json, world, now);
   json.key("upstreams").open('[');
-  for (const geo::UpstreamStatus& status : upstreams_of(world, moment.monotonic)) append_upstream(json, status);
+  for (const geo::UpstreamStatus& status : upstreams_of(world, now.monotonic)) append_upstream(json, status);
   json.close(']').close('}');
 }
 

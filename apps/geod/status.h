@@ -20,7 +20,7 @@ struct Process {
 };
 
 // When it is told.
-struct Moment {
+struct Now {
   geo::WallTime wall;
   geo::MonotonicTime monotonic;
   const Process& process;
@@ -32,14 +32,11 @@ struct Moment {
 
 // The store and the auth-server, where they are asked over the network. Providers tell of themselves.
 std::vector<geo::UpstreamStatus> upstreams_of(const geo::compose::World& world, geo::MonotonicTime now);
-struct CacheOf {
-  std::string_view name;  // of its section
-  geo::CacheStats stats;
-};
+using CacheOf = geo::io::MongoStore::CacheOf;
 // All that the config knows; what is not in use counts nothing.
 std::vector<CacheOf> caches_of(const geo::compose::World& world);
 // Since the topology in service was last known to be the store's own.
-std::int64_t snapshot_age_s(const geo::compose::World& world, const Moment& moment);
+std::int64_t snapshot_age_s(const geo::compose::World& world, const Now& now);
 
 // Why nobody can be served; empty: somebody can.
 std::vector<std::string> reasons_not_ready(const geo::compose::World& world, const geo::balance::States& states,
@@ -48,6 +45,6 @@ std::vector<std::string> reasons_not_ready(const geo::compose::World& world, con
 // Shape: {"version":..,"uptime_s":..,"snapshot":{..},"nodes":[..],"groups":[..],"caches":{..},"last_reload":null,
 //         "resolver":{"providers":[..],"files":[..]},"upstreams":[..]}
 void append_status(std::string& out, const geo::compose::World& world, const geo::balance::States& states,
-                   const Moment& moment);
+                   const Now& now);
 
 }  // namespace geod

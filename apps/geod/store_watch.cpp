@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 
 namespace geod {
 namespace {
@@ -15,38 +14,11 @@ constexpr milliseconds kKeepAgain{60000};  // where somebody else keeps the last
 }  // namespace
 
 StoreWatch::StoreWatch(Worlds& worlds, const geo::Clock& clock, const AppLog& log)
-    : worlds_(worlds), clock_(clock), log_(log), thread_([this] { run(); }) {}
+    : worlds_(worlds), clock_(clock), log_(log), repeated_("the store", clock, log, [this] { return look(); }) {}
 
-StoreWatch::~StoreWatch() {
-  stop(geo::MonotonicTime::min());
-  thread_.join();
-}
-
-bool StoreWatch::stop(geo::MonotonicTime deadline) {
-  std::unique_lock lock(mutex_);
-  ending_ = true;
-  wake_.notify_all();
-  return done_.wait_until(lock, deadline, [this] { return finished_; });
-}
-
-void StoreWatch::run() {
-  std::unique_lock lock(mutex_);
-  while (!ending_) {
-    lock.unlock();
-    try {
-      look(clock_.monotonic());
-    } catch (const std::exception& fault) {
-      log_.error("the store cannot be looked at: {}", fault.what());
-    }
-    lock.lock();
-    const geo::MonotonicTime next = std::min({next_topology_, next_states_, next_keeping_});
-    wake_.wait_until(lock, next, [this] { return ending_; });
-  }
-  finished_ = true;
-  done_.notify_all();
-}
-
-void StoreWatch::look(geo::MonotonicTime now) {
+geo::MonotonicTime StoreWatch::look() {
+  const geo::MonotonicTime now = clock_.monotonic();
+  worlds_.forget_past();
   const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
   const bool in_mongodb = world->store != nullptr;
   if (now >= next_topology_) {
@@ -59,6 +31,7 @@ void StoreWatch::look(geo::MonotonicTime now) {
     for (const std::string& line : geo::compose::refresh_states(*worlds_.latest())) log_.warn("{}", line);
   }
   if (now >= next_keeping_) keep_last_good(now);
+  return std::min({next_topology_, next_states_, next_keeping_});
 }
 
 void StoreWatch::look_at_topology() {

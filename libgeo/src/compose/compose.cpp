@@ -240,6 +240,7 @@ class Builder {
   void read_files() {
     const std::filesystem::path dir = config_.path(config_.store.dir);
     io::ReadData read = io::read_data(dir);
+    world_->watched->reports.with([&](auto& reports) { reports = std::move(read.data.node_states); });
     const bool has_others = std::any_of(read.faults.begin(), read.faults.end(), [](const Fault& each) {
       return std::filesystem::path(each.file).filename() != "topology.toml";
     });
@@ -251,8 +252,6 @@ class Builder {
       TopologyInfo info{version_of(read.data.topology), {}, "files"};
       serve(std::move(read.data.topology), std::move(info));
     }
-    world_->watched->reports.with([&](auto& reports) { reports = std::move(read.data.node_states); });
-    publish_states(*world_);
     read.data.topology = {};
     use(std::make_shared<const io::FileStore>(std::move(read.data)));
   }

@@ -80,7 +80,7 @@ class MongoAdmin::Import {
   template <class Each>
   Result<void> in_topology(const Each& each) {
     Result<void> done;
-    each_of_topology(data_.topology, [&](const auto& table) {
+    mongo::each_of_topology(data_.topology, [&](const auto& table) {
       if (done) done = each(table);
     });
     return done;
@@ -136,7 +136,7 @@ class MongoAdmin::Import {
       const auto looked = in_topology([&](const auto& table) { return look_for_leftovers(collection_of(table)); });
       if (!looked) return looked;
     } else {
-      each_of_topology(data_.topology, [&](const auto& table) { total_ += table.size(); });
+      mongo::each_of_topology(data_.topology, [&](const auto& table) { total_ += table.size(); });
     }
     return beside_topology([&](const auto& table) {
       auto changes = compare(table);

@@ -55,17 +55,7 @@ struct MongoAdmin::Parts {
 // A text that nobody else has.
 std::string fresh();
 
-// ---- every kind of row, what others refer to first ----
-
-template <class Rows, class Each>
-void each_of_topology(Rows& rows, const Each& each) {
-  each(rows.patterns);
-  each(rows.partners);
-  each(rows.groups);
-  each(rows.places);
-  each(rows.networks);
-  each(rows.nodes);
-}
+// ---- every kind of row, what others refer to first; of the topology: each_of_topology() ----
 
 template <class AnyData, class Each>
 void each_beside_topology(AnyData& data, const Each& each) {

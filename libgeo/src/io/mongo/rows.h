@@ -54,6 +54,17 @@ struct Documents {
   static Document::Ptr write(const Row& row, std::string_view version) requires InTopology<Row>;
 };
 
+// Every table of a topology, what others refer to first.
+template <class Rows, class Each>
+void each_of_topology(Rows& rows, const Each& each) {
+  each(rows.patterns);
+  each(rows.partners);
+  each(rows.groups);
+  each(rows.places);
+  each(rows.networks);
+  each(rows.nodes);
+}
+
 // Of leases this room's other files know the fields.
 const Collection& leases();
 // All that hold rows, and leases.

@@ -117,13 +117,10 @@ class Reader {
 
   Done<MongoTopology> read(const TopologyStamp& stamp) {
     MongoTopology out{stamp, {}, {}};
-    place::Rows& rows = out.rows;
-    Done<void> done = read(rows.patterns, out);
-    done = std::move(done).and_then([&] { return read(rows.partners, out); });
-    done = std::move(done).and_then([&] { return read(rows.groups, out); });
-    done = std::move(done).and_then([&] { return read(rows.places, out); });
-    done = std::move(done).and_then([&] { return read(rows.networks, out); });
-    done = std::move(done).and_then([&] { return read(rows.nodes, out); });
+    Done<void> done;
+    each_of_topology(out.rows, [&](auto& table) {
+      if (done) done = read(table, out);
+    });
     if (!done) return tl::unexpected(std::move(done.error()));
     return out;
   }

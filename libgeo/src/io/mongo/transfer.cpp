@@ -65,7 +65,7 @@ tl::expected<std::unique_ptr<MongoAdmin>, std::string> MongoAdmin::open(const Mo
 
 mongo::Done<void> MongoAdmin::Parts::read(std::string_view version, place::Rows& rows, Faults& faults) const {
   mongo::Done<void> done;
-  each_of_topology(rows, [&](auto& table) {
+  mongo::each_of_topology(rows, [&](auto& table) {
     if (done) done = read(mongo::in_version(version), table, faults);
   });
   return done;
