@@ -21,14 +21,13 @@ wrong_query (tells of other addresses), missing_entries (of a batch every second
 
 import argparse
 import collections
-import http.server
 import ipaddress
 import json
 import math
-import socket
-import threading
 import time
 import urllib.parse
+
+from http_double import HttpDouble, handler_for
 
 LIMITS = {"json": 45, "batch": 15}  # calls per window of the free form, counted apart
 BATCH_MAX = 100
@@ -48,13 +47,14 @@ PLACES = [
 ]
 
 
-class IpApiDouble:
+class IpApiDouble(HttpDouble):
     """`places` maps an address to a dict of ip-api's fields, or to the message of a `status: fail`; any other public address
     is in one of four cities. `key`: it is the paid form, and that is its key."""
 
+    FAULTS = FAULTS
+
     def __init__(self, places=None, window=60.0, key=None, fault=None, delay=1.0):
         self.places, self.window, self.key = dict(places or {}), window, key
-        self.fault, self.delay = fault, delay
         self.calls = collections.Counter({"json": 0, "batch": 0})
         self.addresses = 0  # asked for, in all calls
         self.batch_sizes = []
@@ -65,30 +65,7 @@ class IpApiDouble:
         self._times = {kind: collections.deque() for kind in LIMITS}
         self._windows = {kind: (0.0, 0) for kind in LIMITS}  # start, calls within
         self._none_until = {kind: 0.0 for kind in LIMITS}
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self._ended.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def set_fault(self, kind=None, delay=1.0):
-        if kind is not None and kind not in FAULTS:
-            raise ValueError(f"{kind}: none of {' '.join(FAULTS)}")
-        self.fault, self.delay = kind, delay
+        super().__init__(0, fault, delay)
 
     def stats(self):
         with self._lock:
@@ -173,14 +150,8 @@ class IpApiDouble:
             "lon": lon,
         }
 
-    def _handler(double):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *_):
-                pass
-
+    def handler(double):
+        class Handler(handler_for(double)):
             def do_GET(self):
                 url = urllib.parse.urlsplit(self.path)
                 query = dict(urllib.parse.parse_qsl(url.query))
@@ -194,11 +165,9 @@ class IpApiDouble:
             def do_POST(self):
                 url = urllib.parse.urlsplit(self.path)
                 query = dict(urllib.parse.parse_qsl(url.query))
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self._body()
                 if url.path == "/_fault":
-                    wanted = json.loads(body)
-                    double.set_fault(wanted.get("kind"), wanted.get("delay", 1.0))
-                    return self._send(200, "{}")
+                    return self._set_fault(body)
                 if url.path != "/batch":
                     return self._send(404, "404 page not found", kind="text/plain")
                 try:
@@ -214,18 +183,13 @@ class IpApiDouble:
                 self._answer("batch", query, lambda entry: [entry(each) for each in kept], len(wanted))
 
             def _answer(self, kind, query, make, addresses):
-                fault, delay = double.fault, double.delay
                 may, left, ttl = double._count(kind, query.get("key"))
                 with double._lock:
                     double.addresses += addresses
                 headers = {} if left is None else {"X-Rl": left, "X-Ttl": ttl}
-                if fault == "cut_before_header":
-                    return self._cut()
-                if fault == "never":
-                    double._ended.wait()
-                    return self._cut()
-                if fault == "slow_answer":
-                    double._ended.wait(delay)
+                if self._holds_back():
+                    return None
+                fault, how = double.fault, self._how()
                 if not may:
                     return self._send(429, "", headers, "text/plain")
                 if double.key is not None and query.get("key") != double.key:
@@ -239,32 +203,7 @@ class IpApiDouble:
                     body = body[: len(body) // 2] + b"<html>"
                 if fault == "wrong_charset":
                     body = body.replace(b'"query"', '"note":"Zürich","query"'.encode("latin-1"))
-                self._send(200, body, headers, pace=delay if fault == "slow_body" else None, cut=fault == "cut_after_header")
-
-            def _send(self, status, body, headers=None, kind="application/json; charset=utf-8", pace=None, cut=False):
-                body = body.encode() if isinstance(body, str) else body
-                self.send_response(status)
-                for name, value in {"Content-Type": kind, "Content-Length": len(body), **(headers or {})}.items():
-                    self.send_header(name, str(value))
-                self.end_headers()
-                if cut:
-                    return self._cut()
-                try:
-                    if pace is None:
-                        return self.wfile.write(body)
-                    for byte in body:
-                        self.wfile.write(bytes([byte]))
-                        if double._ended.wait(pace):
-                            return self._cut()
-                except OSError:
-                    self.close_connection = True  # the client has gone
-
-            def _cut(self):
-                self.close_connection = True
-                try:
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+                self._send(200, body, headers, "application/json; charset=utf-8", **how)
 
         return Handler
 
@@ -277,11 +216,7 @@ def main():
     parser.add_argument("--delay", type=float, default=1.0, metavar="SECONDS")
     options = parser.parse_args()
     double = IpApiDouble(window=options.window, key=options.key, fault=options.fault, delay=options.delay)
-    print(double.port, flush=True)
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        double.close()
+    double.serve_alone()
 
 
 if __name__ == "__main__":
