@@ -138,14 +138,21 @@ std::string read_token(Stream& prompt) {
   return token;
 }
 
+// Of a token, which is wiped.
+geo::Result<geo::Digest> digest_of(std::string& token) {
+  const bool is_one = geo::auth::is_well_formed(token);
+  const geo::Digest digest = geo::sha256(token);
+  geo::wipe(token);
+  if (!is_one) return geo::deny(ErrorCode::bad_request, "a token is 1-4096 visible ASCII characters");
+  return digest;
+}
+
 int run_hash(Session& session) {
   Output& output = session.output;
   std::string token = read_token(output.err);
-  if (!geo::auth::is_well_formed(token))
-    return output.refuse(geo::Denial{ErrorCode::bad_request, "a token is 1-4096 visible ASCII characters"});
-  const geo::Digest digest = geo::sha256(token);
-  geo::wipe(token);
-  const std::string hex = geo::hex(digest.data(), digest.size());
+  const auto digest = digest_of(token);
+  if (!digest) return output.refuse(digest.error());
+  const std::string hex = geo::hex(digest->data(), digest->size());
   if (output.json) {
     std::string object;
     geo::Json(object).open('{').field("sha256", hex).close('}');
@@ -159,16 +166,14 @@ int run_hash(Session& session) {
 int run_revoke(Session& session, std::string token) {
   Output& output = session.output;
   if (token == "-") token = read_token(output.err);
-  if (!geo::auth::is_well_formed(token))
-    return output.refuse(geo::Denial{ErrorCode::bad_request, "a token is 1-4096 visible ASCII characters"});
-  const geo::Digest digest = geo::sha256(token);
-  geo::wipe(token);
+  const auto digest = digest_of(token);
+  if (!digest) return output.refuse(digest.error());
   const OpenedStore store = open_store(session);
   if (store.none()) return store.exit_status;
-  auto done = store.mongo ? store.mongo->revoke(digest) : geo::io::remove_token(store.dir / "accounts.toml", digest);
+  auto done = store.mongo ? store.mongo->revoke(*digest) : geo::io::remove_token(store.dir / "accounts.toml", *digest);
   if (!done && done.error().code == ErrorCode::not_found) done = geo::deny(ErrorCode::token_unknown, "no such token");
   if (!done) return output.refuse(done.error());
-  const std::string hex = geo::hex(digest.data(), digest.size());
+  const std::string hex = geo::hex(digest->data(), digest->size());
   if (output.json) {
     std::string object;
     geo::Json(object).open('{').field("sha256", hex).close('}');
