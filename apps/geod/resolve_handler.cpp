@@ -89,7 +89,7 @@ bool ask(Exchange& exchange, const World& world, geo::Wait wait) {
   for (Asked& each : exchange.asked) {
     if (!each.ip || each.answer) continue;
     each.answer = world.snapshot.resolver->locate(
-        {*each.ip, world.snapshot.topology.get(), wait, exchange.in.started, exchange.hops});
+        {*each.ip, world.snapshot.topology.get(), wait, exchange.in.started, exchange.hops, !wait.allowed()});
     all = all && each.answer;
   }
   return all;

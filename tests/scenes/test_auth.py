@@ -8,6 +8,7 @@ import time
 import pytest
 
 from auth_double import FAULTS, REFUSALS, AuthDouble
+from ip_api_double import IpApiDouble
 from support.raw_http import eventually, message
 from support.town import FAR, town
 from support.world import run_geod, target
@@ -245,6 +246,17 @@ def test_it_is_left_alone_while_it_fails_and_comes_back_by_itself(stage, auth):
     auth.set_fault()
     eventually(lambda: geod.ask(access_token="nobody").code == "token_unknown", "it is asked again")
     assert geod.ask().status == 302
+
+
+def test_who_asked_in_vain_does_not_ask_again(stage, auth):
+    with IpApiDouble({"8.8.8.8": "invalid query"}, fault="slow_answer", delay=0.2) as ip_api:
+        geod = near(stage, auth.url, resolver={"providers": ["ip-api"]}, **{"resolver__ip-api": {"url": ip_api.url}})
+        auth.set_fault("error_500")
+        tokens = [f"t{i}" for i in range(4)]  # too few for the breaker
+        for i, token in enumerate(tokens):
+            # locate takes long enough for the failure to be there when the request comes to authorize
+            assert geod.ask(f"11.0.{i}.1", access_token=token).code == "upstream_unavailable"
+        assert auth.calls == {key(token): 1 for token in tokens}
 
 
 def test_gone_altogether(stage):

@@ -54,8 +54,7 @@ class Journey {
   // What does not depend on each other is asked for side by side; the steps then find it under way.
   void start_look_ups() const {
     const Moment now{request_.now, request_.arrived, Wait::never()};
-    if (!request_.place && on_.resolver->asks_upstreams())
-      (void)on_.resolver->locate({request_.client_ip, on_.topology.get(), Wait::never(), request_.arrived});
+    if (!request_.place && on_.resolver->asks_upstreams()) (void)on_.resolver->locate(where(Wait::never()));
     if (on_.options.upto == Upto::select) return;
     (void)on_.authorizer->authorize(asked(), now);
     (void)on_.devices->server(request_.server, now);
@@ -87,7 +86,7 @@ class Journey {
       found = &*request_.place;
       decision_.located_by = "place";
     } else {
-      auto answer = on_.resolver->locate({request_.client_ip, on_.topology.get(), wait_, request_.arrived});
+      auto answer = on_.resolver->locate(where(wait_));
       if (!answer) return Outcome::would_block;
       if (*answer) {
         located_ = std::move(**answer);
@@ -207,6 +206,10 @@ class Journey {
     return answer ? refuse(std::move(answer->error())) : Outcome::would_block;
   }
 
+  // A walk that may wait is the second one.
+  resolve::Query where(Wait wait) const {
+    return {request_.client_ip, on_.topology.get(), wait, request_.arrived, 0, !wait_.allowed()};
+  }
   auth::Query asked() const { return {request_.token, "view", "camera", request_.camera, request_.server}; }
   billing::Query billed() const {
     const auth::Owner& owner = right_.owner();

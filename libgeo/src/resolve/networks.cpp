@@ -5,10 +5,10 @@ namespace geo::resolve {
 Polled<Located> Networks::locate(const Query& query) const {
   const place::Network* network = query.topology == nullptr ? nullptr : query.topology->network_of(query.ip);
   if (network == nullptr) {
-    tally_.add(Outcome::unknown);
+    if (query.counts) tally_.add(Outcome::unknown);
     return deny(ErrorCode::unknown_address, {});
   }
-  tally_.add(Outcome::found);
+  if (query.counts) tally_.add(Outcome::found);
   // owns nothing: the topology is held by whoever asks
   return Located{{std::shared_ptr<void>(), &network->location}, kName};
 }

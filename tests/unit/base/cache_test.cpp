@@ -107,9 +107,10 @@ TEST(CacheStale, FailedRefreshLeavesItAndTheNextTriesAgain) {
 TEST(CacheStale, WhenFailedServesOnlyAfterAFailureOrTheDeadline) {
   Texts cache(kLimits, Stale::when_failed);
   cache.get(1, kNow, Wait::never(), answers("old", kNow));
-  const MonotonicTime later = kNow + 100ms;
+  MonotonicTime later = kNow + 100ms;
   for (const ErrorCode code : {ErrorCode::upstream_unavailable, ErrorCode::deadline_exceeded, ErrorCode::internal}) {
     EXPECT_EQ(told(cache.get(1, later, Wait::never(), answers(deny(code, ""), later))), "old stale");
+    later += 1ms;
   }
   std::vector<Texts::Load> loads;
   EXPECT_EQ(told(cache.get(1, later, Wait::never(), keeps(loads))), "nothing");
@@ -138,7 +139,7 @@ TEST(CacheNegative, LivesForItsOwnTtlAndNeverServesStale) {
       EXPECT_EQ(told(cache.get(1, kNow + 50ms - 1ns, Wait::never(), kNotAsked)), "unknown_address from cache");
     }
     EXPECT_EQ(at_hand(cache, kNow + 50ms), "nothing, asks");
-    EXPECT_EQ(at_hand(cache, kNow + 50ms, Wait::until(kNow + 51ms)), "nothing, asks");
+    EXPECT_EQ(at_hand(cache, kNow + 51ms, Wait::until(kNow + 52ms)), "nothing, asks");
   }
 }
 
@@ -155,13 +156,54 @@ TEST(CacheNegative, TakesThePlaceOfWhatWasKnownBeforeEvenIfItIsNotKept) {
 
 TEST(CacheFailure, IsToldAndNotKept) {
   Texts cache(kLimits, Stale::while_refreshed);
+  MonotonicTime now = kNow;
   for (const ErrorCode code : {ErrorCode::upstream_unavailable, ErrorCode::deadline_exceeded, ErrorCode::internal}) {
-    const auto hit = cache.get(1, kNow, Wait::never(), answers(deny(code, "why", 7s), kNow));
+    const auto hit = cache.get(1, now, Wait::never(), answers(deny(code, "why", 7s), now));
     ASSERT_TRUE(hit);
     EXPECT_EQ(hit->entry->answer, Result<std::string>(deny(code, "why", 7s)));
     EXPECT_EQ(hit->from, From::upstream);
     EXPECT_EQ(cache.stats().entries, 0);
+    now += 1ms;
   }
+}
+
+TEST(CacheFailure, IsToldToWhoAskedBeforeItAndToNobodyElse) {
+  for (const Stale stale : {Stale::when_failed, Stale::while_refreshed}) {
+    Texts cache(kLimits, stale);
+    std::vector<Texts::Load> loads;
+    EXPECT_EQ(told(cache.get(1, kNow, Wait::never(), keeps(loads))), "nothing");
+    EXPECT_EQ(told(cache.get(1, kNow + 1ms, Wait::never(), kNotAsked)), "nothing");
+    loads[0].finish(deny(ErrorCode::upstream_unavailable, ""), kNow + 2ms);
+    for (const auto asked : {0ms, 1ms, 2ms})
+      for (const Wait wait : {Wait::never(), Wait::until(kNow + 9ms)})
+        EXPECT_EQ(told(cache.get(1, kNow + asked, wait, kNotAsked)), "upstream_unavailable from upstream");
+    EXPECT_EQ(told(cache.get(1, kNow + 3ms, Wait::never(), answers("a", kNow + 4ms))), "a from upstream");
+    EXPECT_EQ(told(cache.get(1, kNow, Wait::never(), kNotAsked)), "a from upstream");
+    EXPECT_EQ(cache.stats().loads, 2);
+  }
+}
+
+TEST(CacheFailure, OldAnswerServesTheSecondLookToo) {
+  Texts cache(kLimits, Stale::when_failed);
+  cache.get(1, kNow, Wait::never(), answers("old", kNow));
+  const auto fails = answers(deny(ErrorCode::upstream_unavailable, ""), kNow + 110ms);
+  EXPECT_EQ(told(cache.get(1, kNow + 100ms, Wait::never(), fails)), "old stale");
+  EXPECT_EQ(told(cache.get(1, kNow + 105ms, Wait::never(), kNotAsked)), "old stale") << "the second look";
+  EXPECT_EQ(at_hand(cache, kNow + 111ms), "nothing, asks");
+}
+
+TEST(CacheFailure, IsForgottenWhenTooManyCameAfterIt) {
+  Texts cache(kLimits, Stale::when_failed);
+  const auto fails = [](Texts::Load load) { load.finish(deny(ErrorCode::upstream_unavailable, ""), kNow + 1ms); };
+  for (int key = 0; key < 20'000; ++key) cache.get(key, kNow, Wait::never(), fails);
+  int asked_again = 0;
+  for (int key = 0; key < 20'000; ++key)
+    cache.get(key, kNow, Wait::never(), [&](Texts::Load load) {
+      ++asked_again;
+      load.finish(deny(ErrorCode::upstream_unavailable, ""), kNow + 1ms);
+    });
+  EXPECT_EQ(asked_again, 20'000) << "each pushes out the one that was to be asked next";
+  cache.get(19'999, kNow, Wait::never(), kNotAsked);
 }
 
 TEST(CacheLoad, KnowsItsKeyAndMayBeFinishedByAnyThreadAfterAllGaveUp) {
@@ -179,13 +221,14 @@ TEST(CacheLoad, KnowsItsKeyAndMayBeFinishedByAnyThreadAfterAllGaveUp) {
 TEST(CacheLoad, ThatGoesWithoutAnAnswerEndsAsUnavailable) {
   Texts cache(kLimits, Stale::when_failed);
   EXPECT_EQ(told(cache.get(1, kNow, Wait::never(), [](const Texts::Load&) {})), "upstream_unavailable from upstream");
-  EXPECT_EQ(told(cache.get(1, kNow, Wait::never(), [](Texts::Load&&) {})), "upstream_unavailable from upstream");
+  EXPECT_EQ(told(cache.get(1, kNow + 1ms, Wait::never(), [](Texts::Load&&) {})), "upstream_unavailable from upstream");
+  const MonotonicTime later = kNow + 2ms;
   std::vector<Texts::Load> loads;
-  for (int key = 0; key < 2; ++key) cache.get(key, kNow, Wait::never(), keeps(loads));
+  for (int key = 0; key < 2; ++key) cache.get(key, later, Wait::never(), keeps(loads));
   loads[0] = std::move(loads[1]);  // ends the call for 0
-  EXPECT_EQ(told(cache.get(0, kNow, Wait::never(), answers("a", kNow))), "a from upstream");
-  loads[0].finish("b", kNow);
-  EXPECT_EQ(told(cache.get(1, kNow + 1ms, Wait::never(), kNotAsked)), "b from cache");
+  EXPECT_EQ(told(cache.get(0, later, Wait::never(), kNotAsked)), "upstream_unavailable from upstream");
+  loads[0].finish("b", later);
+  EXPECT_EQ(told(cache.get(1, later + 1ms, Wait::never(), kNotAsked)), "b from cache");
   EXPECT_EQ(cache.stats().failures, 3);
 }
 
@@ -203,8 +246,8 @@ TEST(CacheStart, WhatItThrowsPassesThroughAndTheNextMayTry) {
   Texts cache(kLimits, Stale::when_failed);
   const auto refuses = [](const Texts::Load&) { throw std::runtime_error("no thread"); };
   EXPECT_THROW(cache.get(1, kNow, Wait::never(), refuses), std::runtime_error);
-  EXPECT_THROW(cache.get(1, kNow, Wait::never(), std::function<void(Texts::Load)>()), std::bad_function_call);
-  EXPECT_EQ(told(cache.get(1, kNow, Wait::never(), answers("a", kNow))), "a from upstream");
+  EXPECT_THROW(cache.get(1, kNow + 1ms, Wait::never(), std::function<void(Texts::Load)>()), std::bad_function_call);
+  EXPECT_EQ(told(cache.get(1, kNow + 2ms, Wait::never(), answers("a", kNow + 2ms))), "a from upstream");
   EXPECT_EQ(cache.stats().failures, 2);
 }
 
@@ -267,8 +310,8 @@ TEST(CacheStats, CountsEachAnswerOnce) {
   loads[0].finish("a", kNow);
   EXPECT_EQ(told(cache.get(1, kNow, Wait::until(kNow + 1ms), kNotAsked)), "a from upstream");
   for (int hit = 0; hit < 5; ++hit) cache.get(1, kNow + 1ms, Wait::never(), kNotAsked);
-  const auto fails = answers(deny(ErrorCode::internal, ""), kNow + 150ms);
-  for (int stale = 0; stale < 3; ++stale) cache.get(1, kNow + 150ms, Wait::never(), fails);
+  for (MonotonicTime now = kNow + 150ms; now < kNow + 153ms; now += 1ms)
+    cache.get(1, now, Wait::never(), answers(deny(ErrorCode::internal, ""), now));
   cache.get(2, kNow, Wait::never(), answers(deny(ErrorCode::not_found, ""), kNow));
   const CacheStats stats = cache.stats();
   EXPECT_EQ(stats.hits, 5);

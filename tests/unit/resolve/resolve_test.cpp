@@ -228,6 +228,8 @@ TEST_F(CachedProvider, KeepsWhatIsUnknownButNoFailure) {
   now += 10s;
   EXPECT_EQ(outcome(ask("1.1.1.1")), "would block");
   upstream->loads[1].finish(deny(ErrorCode::upstream_unavailable, "down"), now);
+  EXPECT_EQ(outcome(ask("1.1.1.1")), "upstream_unavailable") << "it asked before the call failed";
+  now += 1ms;
   EXPECT_EQ(outcome(ask("1.1.1.1")), "would block");
   EXPECT_EQ(upstream->loads.size(), 3U);
 }

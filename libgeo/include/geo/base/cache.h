@@ -7,6 +7,9 @@
 //                              |<---- ttl (negative_ttl) ---->|<------- stale ------->|
 //                              fresh: served                   stale: see Stale        gone
 //
+// A call that failed is remembered for a moment too, for those who asked before it ended and look again: they are told
+// that it failed, and ask no second time.
+//
 // A hit takes no lock that another core's hits take: each thread's stripe has a small table of its own before the
 // shards. What a shard has given up may live on in those until its slot there is taken: at most as many entries again
 // (of a tiny cache: 16), and at most 65,536. Replacement in a shard is S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO
@@ -20,6 +23,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -105,10 +109,10 @@ class Cache {
     // Of a Load that was not moved from.
     const Key& key() const { return flight_->node->key; }
     // ttl: what the upstream allows, if that is shorter than the limits'. A denial that is_failure() is told to those
-    // who wait and not kept (a stale entry serves them instead); any other is kept for negative_ttl. Without memory to
-    // keep it, the answer is told all the same.
+    // who asked before `now` and to nobody else (a stale entry serves them instead); any other is kept for
+    // negative_ttl. Without memory to keep it, the answer is told to those who wait.
     void finish(Result<Value> answer, MonotonicTime now, std::optional<std::chrono::milliseconds> ttl = {}) noexcept {
-      if (const auto core = std::exchange(core_, nullptr)) core->finish(*flight_, std::move(answer), now, ttl);
+      if (const auto core = std::exchange(core_, nullptr)) core->finish(flight_, std::move(answer), now, ttl);
     }
 
    private:
@@ -177,9 +181,13 @@ struct Cache<Key, Value, Hash>::Flight {
     return done;
   }
 
+  // Under the shard's lock.
+  bool failed_before(MonotonicTime now) const { return failed && ended < now; }
+
   // Set before `done`: the memory for the answer is there before the call is made.
   const std::shared_ptr<Node> node;
   MonotonicTime ended;
+  bool failed = false;  // and kept
 
   std::mutex mutex;
   std::condition_variable landed;
@@ -193,11 +201,21 @@ struct Cache<Key, Value, Hash>::Core {
                 "an answer must reach those who wait for it");
 
   struct alignas(64) Shard {
+    // A failed one gives way to the next call for its key, or to the failed that come after it.
+    void keep_failed(const std::shared_ptr<Flight>& flight, std::size_t at_most) {
+      failed.push_back(flight);
+      if (failed.size() <= at_most) return;
+      const auto at = flights.find(failed.front()->node->key);
+      if (at != flights.end() && at->second == failed.front()) flights.erase(at);
+      failed.pop_front();
+    }
+
     std::mutex mutex;
     detail::S3Fifo<Node> kept;
-    std::unordered_map<Key, std::shared_ptr<Flight>, Salted> flights;
+    std::unordered_map<Key, std::shared_ptr<Flight>, Salted> flights;  // under way, or failed of late
+    std::deque<std::shared_ptr<Flight>> failed;                        // by their end
   };
-  static constexpr std::size_t kShardsMax = 512, kShardEntriesMin = 1024;
+  static constexpr std::size_t kShardsMax = 512, kShardEntriesMin = 1024, kFailedMax = 8192;
 
   explicit Core(CacheLimits l)
       : limits(l),
@@ -219,35 +237,40 @@ struct Cache<Key, Value, Hash>::Core {
     return now + std::clamp(life, std::chrono::milliseconds{0}, rest);
   }
 
-  void finish(Flight& flight, Result<Value> answer, MonotonicTime now, std::optional<std::chrono::milliseconds> ttl) {
-    Entry& entry = flight.node->entry;
+  void finish(const std::shared_ptr<Flight>& flight, Result<Value> answer, MonotonicTime now,
+              std::optional<std::chrono::milliseconds> ttl) {
+    const std::shared_ptr<Node>& node = flight->node;
+    Entry& entry = node->entry;
     const bool failed = !answer && is_failure(answer.error().code);
     const std::chrono::milliseconds life = answer ? limits.ttl : limits.negative_ttl;
     entry.loaded_at = now;
     entry.fresh_until = failed ? now : after(now, std::min(life, ttl.value_or(life)));
     entry.stale_until = answer ? after(entry.fresh_until, limits.stale) : entry.fresh_until;
     entry.answer = std::move(answer);
-    flight.ended = now;
+    flight->ended = now;
     if (failed) failures.add();
 
     Handle gone;  // ends after the lock
     {
-      Shard& shard = shard_of(flight.node->hash);
+      Shard& shard = shard_of(node->hash);
       const std::lock_guard lock(shard.mutex);
-      // one that is over at once still has to take the place of what was known before
-      if (!failed && (now < entry.stale_until || shard.kept.find(flight.node->hash, flight.node->key))) {
-        try {
-          gone = shard.kept.put(flight.node, now);
-        } catch (const std::bad_alloc&) {
+      try {
+        if (failed) {
+          shard.keep_failed(flight, kFailedMax / shards.size());
+          flight->failed = true;
+        } else if (now < entry.stale_until || shard.kept.find(node->hash, node->key)) {
+          // one that is over at once still has to take the place of what was known before
+          gone = shard.kept.put(node, now);
         }
+      } catch (const std::bad_alloc&) {
       }
-      shard.flights.erase(flight.node->key);
+      if (!flight->failed) shard.flights.erase(node->key);
     }
     {
-      const std::lock_guard lock(flight.mutex);
-      flight.done = true;
+      const std::lock_guard lock(flight->mutex);
+      flight->done = true;
     }
-    flight.landed.notify_all();
+    flight->landed.notify_all();
   }
 
   const CacheLimits limits;
@@ -287,11 +310,12 @@ auto Cache<Key, Value, Hash>::get(const Key& key, MonotonicTime now, Wait wait, 
       }
     }
     if (!node) {
-      if (const auto found = shard.flights.find(key); found != shard.flights.end()) {
+      const auto found = shard.flights.find(key);
+      if (found != shard.flights.end() && !found->second->failed_before(now)) {
         flight = found->second;
       } else {
         flight = std::make_shared<Flight>(key, hash, now);
-        shard.flights.emplace(key, flight);
+        shard.flights.insert_or_assign(key, flight);
         load.emplace(Load(core_, flight));
       }
     }

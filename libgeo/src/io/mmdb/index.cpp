@@ -148,11 +148,11 @@ Polled<resolve::Located> IndexedMaxMind::locate(const resolve::Query& query) con
     __builtin_prefetch(&at);
     __builtin_prefetch(&at.coordinates);
     __builtin_prefetch(grouped);
-    tally_->add(Outcome::found);
+    if (query.counts) tally_->add(Outcome::found);
     // owns nothing: the index is held by whoever holds this provider
     return resolve::Located{{std::shared_ptr<void>(), &at}, kMaxMind, From::upstream, {}, grouped};
   }
-  tally_->add(Outcome::unknown);
+  if (query.counts) tally_->add(Outcome::unknown);
   return deny(ErrorCode::unknown_address, {});
 }
 

@@ -62,10 +62,10 @@ Polled<resolve::Located> MaxMind::locate(const resolve::Query& query) const {
     if (!record) continue;
     place::Location location = mmdb::location_of(*file, *record, files_->language);
     if (location.empty()) continue;
-    files_->tally.add(Outcome::found);
+    if (query.counts) files_->tally.add(Outcome::found);
     return resolve::Located{std::make_shared<const place::Location>(std::move(location)), kMaxMind};
   }
-  files_->tally.add(Outcome::unknown);
+  if (query.counts) files_->tally.add(Outcome::unknown);
   return deny(ErrorCode::unknown_address, "no city database has this address");
 }
 
