@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -14,9 +13,7 @@ namespace {
 
 using geo::Denial;
 using geo::ErrorCode;
-
-// An operator waits longer than a request does.
-constexpr std::chrono::milliseconds kPatience{5000};
+using std::chrono::milliseconds;
 
 }  // namespace
 
@@ -31,8 +28,9 @@ OpenedStore open_store(Session& session) {
   if (store.kind != "mongodb") return refused(fmt::format("[store] kind is \"{}\": there is no store", store.kind));
   auto uri = geo::compose::store_uri(read.config);
   if (!uri) return refused(std::move(uri.error()));
+  const geo::config::Deadline& deadline = read.config.deadline;
   auto mongo = geo::io::MongoAdmin::open(
-      {std::move(*uri), store.database, std::max(kPatience, std::chrono::milliseconds(read.config.deadline.store_ms))});
+      {std::move(*uri), store.database, milliseconds(deadline.store_ms), milliseconds(deadline.request_ms)});
   if (!mongo) return refused("store.uri: " + mongo.error());
   return {std::move(*mongo), {}, geo::kExitOk};
 }

@@ -3,9 +3,14 @@
 import datetime
 import random
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
 
+import bson
 import pytest
 
 from support import raw_http
@@ -124,14 +129,74 @@ def test_files_are_no_target(stage):
         assert refused.exit == 2 and '[store] kind is "files"' in refused.err
 
 
-def test_a_store_that_is_away_tells_no_password(stage):
-    uri = "mongodb://geo:s3cret@127.0.0.1:1/?authSource=admin&serverSelectionTimeoutMS=300"
-    world = stage.world(store={"kind": "mongodb", "uri": uri, "database": "geo"})
-    for arguments in (["data", "import", world.data], ["data", "diff", world.data], ["node", "list"],
-                      ["node", "drain", "node-tokyo-1"], ["token", "revoke", "good"], ["lease", "list", "u1"]):
-        refused = world.geoctl(*arguments)
-        assert refused.exit == 5, refused
-        assert "s3cret" not in refused.err + refused.out and "127.0.0.1:1/geo" in refused.err, refused
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def answer_logins(connection):
+    """Greets, and answers every login that there is no such user."""
+    with connection:
+        while len(header := connection.recv(16, socket.MSG_WAITALL)) == 16:
+            length, number, _, kind = struct.unpack("<iiii", header)
+            connection.recv(length - 16, socket.MSG_WAITALL)
+            if kind == 2004:  # OP_QUERY: a greeting
+                said = struct.pack("<iqii", 8, 0, 0, 1) + bson.encode({"ok": 1, "ismaster": True, "maxWireVersion": 17})
+            else:  # OP_MSG
+                said = struct.pack("<iB", 0, 0) + bson.encode({"ok": 0, "code": 18, "errmsg": "no user geo with s3cret"})
+            connection.sendall(struct.pack("<iiii", 16 + len(said), 1, number, 1 if kind == 2004 else 2013) + said)
+
+
+@pytest.fixture
+def doorkeeper():
+    """The port of a server that lets nobody in."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer_logins, args=(connection,), daemon=True).start()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+def check_every_command(stage, port, why):
+    """Each ends long before a patience of its own would, and tells whom it asked, what became of it, and no secret."""
+    world = stage.world(
+        store={"kind": "mongodb", "uri": f"mongodb://geo:s3cret@127.0.0.1:{port}/?authSource=admin", "database": "geo"},
+        deadline={"store_ms": 200, "request_ms": 600})
+    camera = ["--server", "100-abcdef", "--camera", "0"]
+    for arguments in (["data", "import", world.data], ["data", "import", world.data, "--dry-run"], ["data", "diff", world.data],
+                      ["data", "export", world.path / "out"], ["node", "list"], ["node", "drain", "node-tokyo-1"],
+                      ["token", "revoke", "good"], ["lease", "list", "u1"], ["token", "check", "good", *camera],
+                      ["billing", "check", "u1", *camera], ["select", "--ip", "10.1.1.1"], ["resolve", "10.1.1.1"],
+                      ["redirect", "--ip", "10.1.1.1", "--token", "good", *camera]):
+        began = time.monotonic()
+        told = world.geoctl(*arguments)
+        assert time.monotonic() - began < 4, told
+        assert told.exit == 5 and told.err.startswith(f"upstream_unavailable: the store 127.0.0.1:{port}/geo: {why}"), told
+        assert "s3cret" not in told.err + told.out, told
+
+
+def test_a_store_that_refuses_connections(stage):
+    check_every_command(stage, closed_port(), "not reachable: connection refused")
+
+
+def test_a_store_that_is_silent(stage, own_mongo):
+    own_mongo.server.stop()
+    check_every_command(stage, own_mongo.server.port, "timed out: no answer within")
+
+
+def test_a_store_that_refuses_the_login(stage, doorkeeper):
+    check_every_command(stage, doorkeeper, "authentication failed")
 
 
 def test_the_uri_may_be_in_a_file(stage, mongo):

@@ -289,7 +289,8 @@ class Builder {
       options_.log("the store cannot be reached and there is no last good topology: " + none.why +
                    "; nobody can be served until it can");
     else
-      denial_ = Denial{ErrorCode::upstream_unavailable, "the store cannot be reached: " + none.why};
+      denial_ =
+          Denial{ErrorCode::upstream_unavailable, fmt::format("the store {}: {}", world_->store->where(), none.why)};
   }
 
   // Loudly. False: there is none, or it may not.

@@ -113,7 +113,7 @@ class World:
     def fill(self, facts):
         """The same facts in MongoDB."""
         config = self.path / "import.toml"  # the world's own may be wrong on purpose
-        config.write_text(toml.sections({"store": self.mongo.store()}))
+        config.write_text(toml.sections({"store": self.mongo.store(), "deadline": {"store_ms": 10000}}))
         imported = geoctl("--config", config, "data", "import", self.data)
         assert imported.exit == 0, imported
         reports = [{**row, "_id": row["id"]} for row in facts.get("node_states", [])]

@@ -76,7 +76,7 @@ class MongoTransfer : public test::OnMongo {
   }
 
   std::unique_ptr<MongoAdmin> open() const {
-    auto opened = MongoAdmin::open({uri(), database(), 30s});
+    auto opened = MongoAdmin::open({uri(), database(), 30s, 60s});
     if (!opened) throw std::runtime_error(opened.error());
     return std::move(*opened);
   }

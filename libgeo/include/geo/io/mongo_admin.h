@@ -21,7 +21,8 @@ namespace geo::io {
 struct MongoAdminSettings {
   std::string uri;  // with all that libmongoc knows; its password is told to nobody
   std::string database = "geo";
-  std::chrono::milliseconds timeout{1000};  // of a small step; a bulk of rows may take longer
+  std::chrono::milliseconds timeout{1000};  // of a step; the answer to a thousand rows may take 30 s
+  std::chrono::milliseconds budget{3000};   // of what is done by hand: no step begins after it
 };
 
 // Errors: upstream_unavailable: the store is away, does not let us, or another import is under way; invalid_config:

@@ -13,11 +13,11 @@
 
 namespace geo::io {
 
-// Threads: submit() from any.
+// Threads: submit() from any. One of its own from the start, the others once there is more to do than those can take.
 class GEO_EXPORT Workers {
  public:
-  // Throws std::system_error where a thread cannot be started.
-  Workers(std::size_t threads, std::size_t queue_max);
+  // Throws std::system_error where not even one thread can be started.
+  Workers(std::size_t threads_max, std::size_t queue_max);
   // Finishes what is queued.
   ~Workers();
   Workers(const Workers&) = delete;
@@ -29,14 +29,14 @@ class GEO_EXPORT Workers {
   bool stop(std::chrono::steady_clock::time_point deadline);
 
  private:
+  void start();
   void run();
-  void end();
 
-  const std::size_t queue_max_;
+  const std::size_t threads_max_, queue_max_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   std::deque<std::function<void()>> queue_;
-  std::size_t running_ = 0;
+  std::size_t idle_ = 0, running_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

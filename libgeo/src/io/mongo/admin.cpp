@@ -15,11 +15,12 @@ using mongo::Effect;
 
 Result<MongoAdmin::Nodes> MongoAdmin::nodes() const {
   Nodes all;
-  const auto version = mongo::read_version(*parts_->quick, soon());
+  const MonotonicTime end = parts_->end();
+  const auto version = mongo::read_version(*parts_->quick, end);
   if (!version) return parts_->refuse(version.error());
   mongo::Done<void> done;
-  if (*version) done = parts_->read(mongo::in_version((*version)->version), all.nodes, all.faults);
-  if (done) done = parts_->read({}, all.reports, all.faults);
+  if (*version) done = parts_->read(*parts_->quick, end, mongo::in_version((*version)->version), all.nodes, all.faults);
+  if (done) done = parts_->read(*parts_->quick, end, {}, all.reports, all.faults);
   if (!done) return parts_->refuse(done.error());
   std::sort(all.nodes.begin(), all.nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return all;
@@ -28,8 +29,9 @@ Result<MongoAdmin::Nodes> MongoAdmin::nodes() const {
 // The stamp comes last and always: who was ended before it is made good by doing it again.
 Result<void> MongoAdmin::set_admin(std::string_view node, place::Admin admin) const {
   constexpr int kTries = 10;  // while others switch versions
+  const MonotonicTime end = parts_->end();
   for (int i = 0; i < kTries; ++i) {
-    const auto version = mongo::read_version(*parts_->quick, soon());
+    const auto version = mongo::read_version(*parts_->quick, end);
     if (!version) return parts_->refuse(version.error());
     const auto none = [&] { return deny(ErrorCode::not_found, fmt::format("there is no node \"{}\"", node)); };
     if (!*version) return none();
@@ -38,10 +40,10 @@ Result<void> MongoAdmin::set_admin(std::string_view node, place::Admin admin) co
     Document::Ptr change = new Document;
     change->addNewDocument("$set").add("admin", std::string(place::name_of(admin)));
     const auto changed =
-        parts_->quick->update("nodes", mongo::equals("_id", fmt::format("{}/{}", holds, node)), change, false, soon());
+        parts_->quick->update("nodes", mongo::equals("_id", fmt::format("{}/{}", holds, node)), change, false, end);
     if (!changed) return parts_->refuse(changed.error());
     if (*changed != Effect::matched) {
-      const auto now = mongo::read_version(*parts_->quick, soon());
+      const auto now = mongo::read_version(*parts_->quick, end);
       if (!now) return parts_->refuse(now.error());
       if (*now && (*now)->version == holds) return none();
       continue;
@@ -50,7 +52,7 @@ Result<void> MongoAdmin::set_admin(std::string_view node, place::Admin admin) co
     Document::Ptr still = mongo::equals("_id", "topology"), stamped = new Document;
     still->add("version", holds);
     stamped->addNewDocument("$set").add("stamp", fresh());
-    const auto told = parts_->quick->update(std::string(mongo::kVersions), still, stamped, false, soon());
+    const auto told = parts_->quick->update(std::string(mongo::kVersions), still, stamped, false, end);
     if (!told) return parts_->refuse(told.error());
     if (*told == Effect::matched) return {};
   }
@@ -58,7 +60,8 @@ Result<void> MongoAdmin::set_admin(std::string_view node, place::Admin admin) co
 }
 
 Result<void> MongoAdmin::revoke(const Digest& sha256) const {
-  const auto removed = parts_->quick->remove("tokens", mongo::equals("_id", hex(sha256.data(), sha256.size())), soon());
+  const auto removed =
+      parts_->quick->remove("tokens", mongo::equals("_id", hex(sha256.data(), sha256.size())), parts_->end());
   if (!removed) return parts_->refuse(removed.error());
   if (*removed == 0) return deny(ErrorCode::token_unknown, "no such token");
   return {};
@@ -69,7 +72,7 @@ Result<std::vector<MongoAdmin::Lease>> MongoAdmin::leases(const std::string& use
   std::optional<Denial> wrong;
   std::vector<Lease> all;
   const auto done = parts_->quick->find(
-      {mongo::leases().name, mongo::equals("_id", user), mongo::leases().fields}, soon(),
+      {mongo::leases().name, mongo::equals("_id", user), mongo::leases().fields}, parts_->end(),
       [&](const mongo::Found& found) {
         const auto read = found ? mongo::list_leases(**found, now) : tl::unexpected(found.error().why);
         if (!read) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -113,18 +114,31 @@ void init_once() {
 // By host: libmongoc's own error does not say whether a server refuses or is silent.
 class Heard {
  public:
-  enum class Last : std::uint8_t { answer, no, silence };
+  struct Last {
+    enum class Kind : std::uint8_t { answer, no, silence };
+    Kind kind;
+    std::string why = {};  // of a no
+  };
 
   void set(const mongoc_host_list_t* host, Last last) {
-    by_host_.with([&](auto& by_host) { by_host.insert_or_assign(host->host_and_port, last); });
+    by_host_.with([&](auto& by_host) { by_host.insert_or_assign(host->host_and_port, std::move(last)); });
   }
   void forget(const mongoc_host_list_t* host) {
     by_host_.with([&](auto& by_host) { by_host.erase(host->host_and_port); });
   }
   bool is_silent() {
     return by_host_.with([](const auto& by_host) {
-      return by_host.empty() ||
-             std::any_of(by_host.begin(), by_host.end(), [](const auto& each) { return each.second == Last::silence; });
+      return by_host.empty() || std::any_of(by_host.begin(), by_host.end(),
+                                            [](const auto& each) { return each.second.kind == Last::Kind::silence; });
+    });
+  }
+  // Each once; empty: nobody said no.
+  std::string why() {
+    return by_host_.with([](const auto& by_host) {
+      std::set<std::string_view> all;
+      for (const auto& [host, last] : by_host)
+        if (last.kind == Last::Kind::no) all.insert(last.why);
+      return fmt::format("{}", fmt::join(all, "; "));
     });
   }
 
@@ -138,7 +152,7 @@ struct Connection::Pool {
   Settings settings;
   Uri uri;
   std::string where;
-  milliseconds longest{};  // of a wait for a server
+  milliseconds selecting{}, longest{};  // of a wait for a server: for any, for its word
   Heard heard;
   std::atomic<std::uint32_t> busy{0};
   std::mutex making;
@@ -150,6 +164,7 @@ struct Connection::Pool {
   Done<mongoc_client_pool_t*> made();
   void listen();
   std::string masked(std::string_view text) const;
+  std::string why_not(const bson_error_t& error) const;
   Failure failure(const bson_error_t& error, MonotonicTime since);
 };
 
@@ -157,13 +172,16 @@ void Connection::Pool::listen() {
   const Owned<mongoc_apm_callbacks_t, mongoc_apm_callbacks_destroy> calls(mongoc_apm_callbacks_new());
   mongoc_apm_set_server_heartbeat_succeeded_cb(calls.get(), [](const mongoc_apm_server_heartbeat_succeeded_t* event) {
     static_cast<Pool*>(mongoc_apm_server_heartbeat_succeeded_get_context(event))
-        ->heard.set(mongoc_apm_server_heartbeat_succeeded_get_host(event), Heard::Last::answer);
+        ->heard.set(mongoc_apm_server_heartbeat_succeeded_get_host(event), {Heard::Last::Kind::answer});
   });
   mongoc_apm_set_server_heartbeat_failed_cb(calls.get(), [](const mongoc_apm_server_heartbeat_failed_t* event) {
     auto* const pool = static_cast<Pool*>(mongoc_apm_server_heartbeat_failed_get_context(event));
     const std::chrono::microseconds took(mongoc_apm_server_heartbeat_failed_get_duration(event));
+    bson_error_t error{};
+    mongoc_apm_server_heartbeat_failed_get_error(event, &error);
     pool->heard.set(mongoc_apm_server_heartbeat_failed_get_host(event),
-                    pool->is_long(took) ? Heard::Last::silence : Heard::Last::no);
+                    pool->is_long(took) ? Heard::Last{Heard::Last::Kind::silence}
+                                        : Heard::Last{Heard::Last::Kind::no, pool->why_not(error)});
   });
   mongoc_apm_set_server_closed_cb(calls.get(), [](const mongoc_apm_server_closed_t* event) {
     static_cast<Pool*>(mongoc_apm_server_closed_get_context(event))
@@ -198,15 +216,29 @@ std::string Connection::Pool::masked(std::string_view text) const {
   return out;
 }
 
+// Why no server was found, where it said no.
+std::string Connection::Pool::why_not(const bson_error_t& error) const {
+  if (error.domain == MONGOC_ERROR_STREAM && error.code == MONGOC_ERROR_STREAM_CONNECT)
+    return "connection refused, or no route to it";
+  if (error.domain == MONGOC_ERROR_STREAM && error.code == MONGOC_ERROR_STREAM_NAME_RESOLUTION)
+    return "its name cannot be resolved";
+  // One text for two things, but whoever is silent is told apart before.
+  if (std::string_view(error.message).ends_with("socket error or timeout")) return "the connection was closed";
+  return masked(error.message);
+}
+
 Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since) {
   const bool was_long = is_long(std::chrono::steady_clock::now() - since);
   const auto away = [&](bool silent) {
-    return Failure{silent ? Kind::timeout : Kind::unreachable,
-                   fmt::format("{}: {}", silent ? "no answer in time" : "not reachable", masked(error.message))};
+    return silent ? Failure{Kind::timeout, fmt::format("timed out: {}", masked(error.message))}
+                  : Failure{Kind::unreachable, fmt::format("not reachable: {}", why_not(error))};
   };
   switch (error.domain) {
     case MONGOC_ERROR_SERVER_SELECTION:
-      return away(heard.is_silent());
+      if (heard.is_silent())
+        return {Kind::timeout, fmt::format("timed out: no answer within {} ms", selecting.count())};
+      if (const std::string why = heard.why(); !why.empty()) return {Kind::unreachable, "not reachable: " + why};
+      return away(false);
     case MONGOC_ERROR_STREAM:
       return away(was_long);
     case MONGOC_ERROR_POOL:
@@ -223,6 +255,8 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
       break;
     default:  // to log in, for one, also where it could not be asked
       if (was_long) return away(true);
+      if (error.code == MONGOC_ERROR_CLIENT_AUTHENTICATE && error.domain == MONGOC_ERROR_CLIENT)
+        return {Kind::rejected, fmt::format("authentication failed: {}", masked(error.message))};
       return {Kind::rejected, masked(error.message)};
   }
   switch (error.code) {
@@ -327,9 +361,10 @@ tl::expected<std::unique_ptr<Connection>, std::string> Connection::open(const Se
   if (!mongoc_write_concern_is_acknowledged(mongoc_uri_get_write_concern(uri)))
     return tl::unexpected<std::string>("its option w is wrong: who got the lease is known by the acknowledgement");
 
-  for (const char* wait : {MONGOC_URI_SERVERSELECTIONTIMEOUTMS, MONGOC_URI_CONNECTTIMEOUTMS, MONGOC_URI_SOCKETTIMEOUTMS,
-                           MONGOC_URI_WAITQUEUETIMEOUTMS})
+  for (const char* wait :
+       {MONGOC_URI_SERVERSELECTIONTIMEOUTMS, MONGOC_URI_CONNECTTIMEOUTMS, MONGOC_URI_WAITQUEUETIMEOUTMS})
     at_most(uri, wait, settings.timeout);
+  at_most(uri, MONGOC_URI_SOCKETTIMEOUTMS, settings.answer.value_or(settings.timeout));
   // A second try would begin when the first has used up the time; find() has its own, for what failed at once.
   if (!mongoc_uri_has_option(uri, MONGOC_URI_RETRYREADS))
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
@@ -337,6 +372,7 @@ tl::expected<std::unique_ptr<Connection>, std::string> Connection::open(const Se
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, static_cast<std::int32_t>(settings.clients));
   pool->settings.clients = static_cast<std::uint32_t>(mongoc_uri_get_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, 0));
   if (!mongoc_uri_get_appname(uri)) mongoc_uri_set_appname(uri, "geod");
+  pool->selecting = milliseconds(mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 0));
   pool->longest = milliseconds(std::min(mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, 0),
                                         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 0)));
 

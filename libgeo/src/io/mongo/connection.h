@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -24,6 +25,7 @@ struct Settings {
   std::chrono::milliseconds timeout{
       500};                    // of each wait: for a client, a server, a connection, an answer; the URI may say less
   std::uint32_t clients = 16;  // the URI's maxPoolSize may say otherwise
+  std::optional<std::chrono::milliseconds> answer = {};  // where an answer alone may take longer than `timeout`
 };
 
 struct Failure {
@@ -80,7 +82,7 @@ class Connection {
   std::uint32_t busy() const;     // clients in use
   std::uint32_t clients() const;  // that there may be
 
-  // An operation starts no wait after its deadline; one under way lasts `Settings::timeout` at most.
+  // An operation starts no wait after its deadline; one under way lasts `Settings::timeout`, or `answer`, at most.
 
   // Calls `each` as documents come, from this thread. A failure may come after some of them; none comes twice.
   Done<void> find(const Query& query, MonotonicTime deadline, const std::function<void(Found)>& each);

@@ -20,6 +20,10 @@ inline MonotonicTime late() { return std::chrono::steady_clock::now() + std::chr
 struct MongoAdmin::Parts {
   std::unique_ptr<mongo::Connection> quick;  // first: who is away is known at once
   std::unique_ptr<mongo::Connection> bulk;
+  std::chrono::milliseconds budget;
+
+  // Of what is done by hand.
+  MonotonicTime end() const { return std::chrono::steady_clock::now() + budget; }
 
   tl::unexpected<Denial> refuse(const mongo::Failure& failure) const {
     return deny(ErrorCode::upstream_unavailable, "the store " + quick->where() + ": " + failure.why);
@@ -34,9 +38,10 @@ struct MongoAdmin::Parts {
 
   // Appends to `rows`. Of what cannot be read the faults.
   template <class Row>
-  mongo::Done<void> read(const mongo::Document::Ptr& filter, std::vector<Row>& rows, Faults& faults) const {
+  mongo::Done<void> read(mongo::Connection& connection, MonotonicTime deadline, const mongo::Document::Ptr& filter,
+                         std::vector<Row>& rows, Faults& faults) const {
     const mongo::Collection& collection = mongo::Documents<Row>::collection();
-    return bulk->find({collection.name, filter, collection.fields}, late(), [&](mongo::Found found) {
+    return connection.find({collection.name, filter, collection.fields}, deadline, [&](mongo::Found found) {
       if (!found) {
         faults.push_back(unreadable(collection, found.error().id, found.error().why));
         return;
@@ -47,6 +52,10 @@ struct MongoAdmin::Parts {
       else
         faults.push_back(unreadable(collection, mongo::id_of(**found), row.error()));
     });
+  }
+  template <class Row>
+  mongo::Done<void> read(const mongo::Document::Ptr& filter, std::vector<Row>& rows, Faults& faults) const {
+    return read(*bulk, late(), filter, rows, faults);
   }
   // The same for a whole topology.
   mongo::Done<void> read(std::string_view version, place::Rows& rows, Faults& faults) const;

@@ -52,15 +52,15 @@ MongoAdmin::~MongoAdmin() = default;
 const std::string& MongoAdmin::where() const { return parts_->quick->where(); }
 
 tl::expected<std::unique_ptr<MongoAdmin>, std::string> MongoAdmin::open(const MongoAdminSettings& settings) {
-  const auto connect = [&](std::chrono::milliseconds timeout) {
-    return mongo::Connection::open({settings.uri, settings.database, timeout, 2});
+  const auto connect = [&](std::chrono::milliseconds answer) {
+    return mongo::Connection::open({settings.uri, settings.database, settings.timeout, 2, answer});
   };
   auto quick = connect(settings.timeout);
   if (!quick) return tl::unexpected(std::move(quick.error()));
   auto bulk = connect(std::max<std::chrono::milliseconds>(settings.timeout, kBulk));
   if (!bulk) return tl::unexpected(std::move(bulk.error()));
   return std::unique_ptr<MongoAdmin>(
-      new MongoAdmin(std::make_unique<Parts>(Parts{std::move(*quick), std::move(*bulk)})));
+      new MongoAdmin(std::make_unique<Parts>(Parts{std::move(*quick), std::move(*bulk), settings.budget})));
 }
 
 mongo::Done<void> MongoAdmin::Parts::read(std::string_view version, place::Rows& rows, Faults& faults) const {

@@ -1,22 +1,16 @@
+#include <system_error>
 #include <utility>
 
 #include "geo/io/threads.h"
 
 namespace geo::io {
 
-Workers::Workers(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
-  threads_.reserve(threads);
-  try {
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-  } catch (...) {
-    end();  // a thread that is not joined ends the process
-    throw;
-  }
+Workers::Workers(std::size_t threads_max, std::size_t queue_max) : threads_max_(threads_max), queue_max_(queue_max) {
+  threads_.reserve(threads_max_);
+  start();
 }
 
-Workers::~Workers() { end(); }
-
-void Workers::end() {
+Workers::~Workers() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -30,9 +24,22 @@ bool Workers::submit(std::function<void()> job) {
     const std::lock_guard lock(mutex_);
     if (stopping_ || queue_.size() >= queue_max_) return false;
     queue_.push_back(std::move(job));
+    if (queue_.size() > idle_ && threads_.size() < threads_max_) {
+      try {
+        start();
+      } catch (const std::system_error&) {
+        // those that are there will come to it
+      }
+    }
   }
   wake_.notify_one();
   return true;
+}
+
+// It is idle until it is seen to work: what is queued next finds it.
+void Workers::start() {
+  threads_.emplace_back([this] { run(); });
+  ++idle_;
 }
 
 bool Workers::stop(std::chrono::steady_clock::time_point deadline) {
@@ -50,6 +57,7 @@ void Workers::run() {
   for (;;) {
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
+    --idle_;
     const std::function<void()> job = std::move(queue_.front());
     queue_.pop_front();
     ++running_;
@@ -57,6 +65,7 @@ void Workers::run() {
     job();
     lock.lock();
     --running_;
+    ++idle_;
     done_.notify_all();
   }
 }
