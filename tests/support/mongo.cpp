@@ -183,6 +183,23 @@ void OnMongo::put(const std::string& collection, std::string_view bson) const {
   if (!done) throw std::runtime_error(error.message);
 }
 
+std::map<std::string, std::int64_t> OnMongo::indexes(const std::string& collection) const {
+  std::map<std::string, std::int64_t> out;
+  mongoc_client_t* const client = client_of(uri_);
+  mongoc_collection_t* const in = mongoc_client_get_collection(client, database_.c_str(), collection.c_str());
+  mongoc_cursor_t* const cursor = mongoc_collection_find_indexes_with_opts(in, nullptr);
+  for (const bson_t* index = nullptr; mongoc_cursor_next(cursor, &index);) {
+    bson_iter_t name, seconds;
+    if (!bson_iter_init_find(&name, index, "name")) continue;
+    out[bson_iter_utf8(&name, nullptr)] =
+        bson_iter_init_find(&seconds, index, "expireAfterSeconds") ? bson_iter_as_int64(&seconds) : -1;
+  }
+  mongoc_cursor_destroy(cursor);
+  mongoc_collection_destroy(in);
+  mongoc_client_destroy(client);
+  return out;
+}
+
 }  // namespace geo::test
 
 #ifdef __SANITIZE_THREAD__

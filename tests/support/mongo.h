@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -20,6 +22,8 @@ class OnMongo : public testing::Test {
   const std::string& uri() const { return uri_; }
   // As its bytes are, past all checks of ours.
   void put(const std::string& collection, std::string_view bson) const;
+  // By name, with the seconds that a TTL index waits; -1: it is none.
+  std::map<std::string, std::int64_t> indexes(const std::string& collection) const;
 
  private:
   std::string uri_;

@@ -83,7 +83,7 @@ TEST(Failures, AnAnswerThatNeverComesIsATimeoutForReadsAndWrites) {
   EXPECT_EQ(in->insert("rows", {some}, deadline).error().kind, Kind::timeout);
   EXPECT_EQ(in->replace("rows", {{some, some}}, deadline).error().kind, Kind::timeout);
   EXPECT_EQ(in->remove("rows", some, deadline).error().kind, Kind::timeout);
-  EXPECT_EQ(in->create_index("rows", "by_a", some, true, deadline).error().kind, Kind::timeout);
+  EXPECT_EQ(in->create_index("rows", "by_a", some, {}, deadline).error().kind, Kind::timeout);
 }
 
 TEST(Failures, AConnectionThatIsClosedIsUnreachable) {
@@ -148,9 +148,9 @@ TEST(Failures, AnIndexOfAnotherNameWillDo) {
   const auto in = open(server.uri());
   Document::Ptr keys = new Document;
   keys->add("owner_id", 1);
-  EXPECT_TRUE(in->create_index("grants", "ours", keys, false, std::chrono::steady_clock::now() + 30s));
+  EXPECT_TRUE(in->create_index("grants", "ours", keys, {}, std::chrono::steady_clock::now() + 30s));
   code = 86;  // that name, but of other keys
-  EXPECT_FALSE(in->create_index("grants", "ours", keys, false, std::chrono::steady_clock::now() + 30s));
+  EXPECT_FALSE(in->create_index("grants", "ours", keys, {}, std::chrono::steady_clock::now() + 30s));
 }
 
 TEST(Failures, TextsHoldNeitherTheCommandNorControlCharacters) {

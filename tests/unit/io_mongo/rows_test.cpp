@@ -402,11 +402,11 @@ TEST(Collections, AreKnownWithTheirIndexes) {
       ASSERT_EQ(collection->indexes.size(), 1U);
       EXPECT_EQ(collection->indexes[0].fields,
                 (std::vector<std::string>{"owner_type", "owner_id", "object_type", "object_id"}));
-      EXPECT_FALSE(collection->indexes[0].expires);
+      EXPECT_FALSE(collection->indexes[0].expire_after);
     } else if (collection == &leases()) {
       ASSERT_EQ(collection->indexes.size(), 1U);
       EXPECT_EQ(collection->indexes[0].fields, std::vector<std::string>{"expires_at"});
-      EXPECT_TRUE(collection->indexes[0].expires);
+      EXPECT_TRUE(collection->indexes[0].expire_after);
     } else {
       EXPECT_TRUE(collection->indexes.empty()) << collection->name;
     }

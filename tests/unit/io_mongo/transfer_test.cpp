@@ -9,6 +9,7 @@
 #include "io/mongo/connection.h"
 #include "io/mongo/version.h"
 #include "mongo.h"
+#include "mongo_set.h"
 #include "samples.h"
 
 namespace geo::io::mongo {
@@ -120,6 +121,33 @@ class MongoTransfer : public test::OnMongo {
 };
 
 }  // namespace
+
+TEST_F(MongoTransfer, MakesTheIndexes) {
+  using Indexes = std::map<std::string, std::int64_t>;
+  import(town(1));
+  EXPECT_EQ(indexes("grants"), (Indexes{{"_id_", -1}, {"owner_type_owner_id_object_type_object_id", -1}}));
+  EXPECT_EQ(indexes("leases"), (Indexes{{"_id_", -1}, {"expires_at", 3600}}));
+}
+
+TEST_F(MongoTransfer, NeedsNoIndexThatOnlyTidiesUp) {
+  int refused = 0, made = 0;
+  test::ReplicaSet set(
+      uri(), 1,
+      [&](const std::string& command) {
+        using Then = test::ReplicaSet::Then;
+        return command == "createIndexes" && ++made == refused ? Then{Then::What::refuse, 67} : Then{};
+      },
+      test::ReplicaSet::Sessions::none);
+  const auto admin = std::move(*MongoAdmin::open({set.uri(), database(), 30s}));
+  refused = 1;  // of grants, by which they are found
+  EXPECT_FALSE(admin->import_data(town(1)));
+  EXPECT_EQ(made, 1);
+  refused = 3;
+  const auto done = admin->import_data(town(1));
+  EXPECT_TRUE(done) << done.error().detail;
+  EXPECT_EQ(made, 3);
+  EXPECT_EQ(content(), town(1));
+}
 
 TEST_F(MongoTransfer, ReadsBackWhatItImported) {
   const auto done = import(town());

@@ -111,6 +111,23 @@ void init_once() {
   }();
 }
 
+// What a server says that is not, or no longer, the primary, or is about to end.
+bool is_of_another_primary(std::uint32_t code) {
+  switch (code) {
+    case 91:     // ShutdownInProgress
+    case 189:    // PrimarySteppedDown
+    case 10058:  // LegacyNotPrimary
+    case 10107:  // NotWritablePrimary
+    case 11600:  // InterruptedAtShutdown
+    case 11602:  // InterruptedDueToReplStateChange
+    case 13435:  // NotPrimaryNoSecondaryOk
+    case 13436:  // NotPrimaryOrSecondary
+      return true;
+    default:
+      return false;
+  }
+}
+
 // By host: libmongoc's own error does not say whether a server refuses or is silent.
 class Heard {
  public:
@@ -126,10 +143,10 @@ class Heard {
   void forget(const mongoc_host_list_t* host) {
     by_host_.with([&](auto& by_host) { by_host.erase(host->host_and_port); });
   }
+  // Where one member of a set answers, it is known that there is no primary, however silent the others are.
   bool is_silent() {
     return by_host_.with([](const auto& by_host) {
-      return by_host.empty() || std::any_of(by_host.begin(), by_host.end(),
-                                            [](const auto& each) { return each.second.kind == Last::Kind::silence; });
+      return !has(by_host, Last::Kind::answer) && (by_host.empty() || has(by_host, Last::Kind::silence));
     });
   }
   // Each once; empty: nobody said no.
@@ -138,12 +155,17 @@ class Heard {
       std::set<std::string_view> all;
       for (const auto& [host, last] : by_host)
         if (last.kind == Last::Kind::no) all.insert(last.why);
+      if (has(by_host, Last::Kind::answer)) all.insert("who answers is not the primary");
       return fmt::format("{}", fmt::join(all, "; "));
     });
   }
 
  private:
-  Guarded<std::map<std::string, Last>> by_host_;
+  using ByHost = std::map<std::string, Last>;
+  static bool has(const ByHost& by_host, Last::Kind kind) {
+    return std::any_of(by_host.begin(), by_host.end(), [&](const auto& each) { return each.second.kind == kind; });
+  }
+  Guarded<ByHost> by_host_;
 };
 
 }  // namespace
@@ -248,7 +270,7 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
     case MONGOC_ERROR_BSON:
       return {Kind::unreadable, fmt::format("an answer that cannot be read: {}", masked(error.message))};
     case MONGOC_ERROR_WRITE_CONCERN:  // done here, but not where else it was wanted in time
-      return {Kind::timeout, masked(error.message)};
+      return is_of_another_primary(error.code) ? away(false) : Failure{Kind::timeout, masked(error.message)};
     case MONGOC_ERROR_SERVER:
     case MONGOC_ERROR_COMMAND:
     case MONGOC_ERROR_QUERY:
@@ -269,18 +291,13 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
     case 202:  // NetworkInterfaceExceededTimeLimit
     case 262:  // ExceededTimeLimit
       return {Kind::timeout, masked(error.message)};
-    case 6:      // HostUnreachable
-    case 7:      // HostNotFound
-    case 91:     // ShutdownInProgress
-    case 189:    // PrimarySteppedDown
-    case 9001:   // SocketException
-    case 10107:  // NotWritablePrimary
-    case 11600:  // InterruptedAtShutdown
-    case 11602:  // InterruptedDueToReplStateChange
-    case 13435:  // NotPrimaryNoSecondaryOk
-    case 13436:  // NotPrimaryOrSecondary
+    case 6:     // HostUnreachable
+    case 7:     // HostNotFound
+    case 133:   // FailedToSatisfyReadPreference
+    case 9001:  // SocketException
       return away(false);
     default:
+      if (is_of_another_primary(error.code)) return away(false);
       return {Kind::rejected, fmt::format("{} (code {})", masked(error.message), error.code)};
   }
 }
@@ -497,21 +514,23 @@ Done<Effect> Connection::update(const std::string& collection, const Document::P
 }
 
 Done<void> Connection::create_index(const std::string& collection, const std::string& name, const Document::Ptr& keys,
-                                    bool unique, MonotonicTime deadline) {
+                                    std::optional<std::chrono::seconds> expire_after, MonotonicTime deadline) {
   const auto by = Bytes::of(keys);
   if (!by) return tl::unexpected(by.error());
   const auto client = Borrowed<Pool>::from(*pool_, deadline);
   if (!client) return tl::unexpected(client.error());
-  const bson_t key = by->view();
-  Made command;
-  BCON_APPEND(command.get(), "createIndexes", BCON_UTF8(collection.c_str()), "indexes", "[", "{", "key",
-              BCON_DOCUMENT(&key), "name", BCON_UTF8(name.c_str()), "unique", BCON_BOOL(unique), "}", "]");
+  Made command, index;
+  index.add("key", by->view());
+  BSON_APPEND_UTF8(index.get(), "name", name.c_str());
+  if (expire_after) index.add("expireAfterSeconds", std::int64_t{expire_after->count()});
+  BCON_APPEND(command.get(), "createIndexes", BCON_UTF8(collection.c_str()), "indexes", "[", BCON_DOCUMENT(index.get()),
+              "]");
   const auto since = std::chrono::steady_clock::now();
   bson_error_t error{};
-  constexpr std::uint32_t kOtherName = 85;  // IndexOptionsConflict: whoever made it called it by another
+  constexpr std::uint32_t kOther = 85;  // IndexOptionsConflict: whoever made it gave it another name, or another time
   if (!mongoc_collection_write_command_with_opts(client->collection(collection).get(), command.get(), nullptr, nullptr,
                                                  &error) &&
-      error.code != kOtherName)
+      error.code != kOther)
     return tl::unexpected(pool_->failure(error, since));
   return {};
 }

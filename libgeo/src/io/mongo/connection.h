@@ -97,7 +97,7 @@ class Connection {
                       bool upsert, MonotonicTime deadline);
   // One that is there already is left as it is.
   Done<void> create_index(const std::string& collection, const std::string& name, const Document::Ptr& keys,
-                          bool unique, MonotonicTime deadline);
+                          std::optional<std::chrono::seconds> expire_after, MonotonicTime deadline);
 
  private:
   struct Pool;

@@ -110,13 +110,14 @@ class MongoAdmin::Import {
   Result<void> make_indexes() {
     for (const mongo::Collection* const collection : mongo::collections())
       for (const mongo::Index& index : collection->indexes) {
-        if (index.expires) continue;  // of leases, which are not ours
         if (const auto held = lock_->check(); !held) return held;
         Document::Ptr keys = new Document;
         for (const std::string& field : index.fields) keys->add(field, 1);
         const auto done = parts_.bulk->create_index(collection->name, fmt::format("{}", fmt::join(index.fields, "_")),
-                                                    keys, false, late());
-        if (!done) return parts_.refuse(done.error());
+                                                    keys, index.expire_after, late());
+        // Nothing depends on one that only tidies up: a server that has no such indexes does without.
+        if (!done && !(index.expire_after && done.error().kind == mongo::Failure::Kind::rejected))
+          return parts_.refuse(done.error());
       }
     return {};
   }

@@ -244,7 +244,8 @@ template struct Documents<place::Network>;
 template struct Documents<place::Node>;
 
 const Collection& leases() {
-  static const Collection collection{"leases", {"rev", "leases"}, {{{"expires_at"}, true}}};
+  // A server whose clock is ahead removes none too early.
+  static const Collection collection{"leases", {"rev", "leases"}, {{{"expires_at"}, std::chrono::hours(1)}}};
   return collection;
 }
 

@@ -7,6 +7,8 @@
 // Units: times are dates, to the millisecond; what is finer is cut off when it is written.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,7 +33,8 @@ concept InTopology =
 
 struct Index {
   std::vector<std::string> fields;
-  bool expires = false;  // a TTL index: the server may remove a document once the date in its one field is past
+  // A TTL index: the server may remove a document this long after the date in its one field.
+  std::optional<std::chrono::seconds> expire_after = {};
 };
 
 struct Collection {
