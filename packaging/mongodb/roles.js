@@ -10,8 +10,10 @@
 //   GEO_DATABASE                                     [store] database, by default geo; roles and users are made in it
 //   GEO_GEOD_PASSWORD, GEO_GEOCTL_PASSWORD, GEO_NODE_PASSWORD, GEO_USAGE_PASSWORD    asked for where they are not there
 //
-// Not yet tried on a server with access control. A server that knows no roles of one's own refuses createRole; there the
-// roles it does have are given by hand (of FerretDB this has not been tried either).
+// A server that knows no roles of one's own refuses the first command, and nothing is done. FerretDB 2.7 is one: of whom
+// createUser makes there, each may do everything, whatever roles are named.
+// That the roles are enough, and no more than that, the tests show by a relay that puts them in force. On MongoDB's own
+// server, with access control, the script has not been run.
 
 const database = process.env.GEO_DATABASE || "geo";
 const geo = db.getSiblingDB(database);

@@ -1,8 +1,12 @@
 """What is told of MongoDB against libgeo: collections, indexes, the roles' script."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
+
+import pytest
 
 from support.mdoc import Page, plain
 from support.programs import SOURCE
@@ -47,3 +51,35 @@ def test_roles_hold_no_password():
     text = ROLES.read_text()
     assert re.findall(r"pwd: ?(\S+?),", text) == ["password"]
     assert re.findall(r"password = (\S+?);", text) == ["process.env[users[name]]", "passwordPrompt()"]
+
+
+def run_roles(known):
+    """The commands that the script gives, on a server of our own where those roles and users are there already."""
+    stub = """
+      const known = new Set(%s), given = [];
+      const server = {runCommand(command) {
+        const [name] = Object.values(command), [what] = Object.keys(command);
+        if (what === "rolesInfo") return {roles: known.has(name) ? [{}] : []};
+        if (what === "usersInfo") return {users: known.has(name) ? [{}] : []};
+        given.push(command);
+        return {ok: 1};
+      }};
+      const db = {getSiblingDB: () => server}, print = () => {}, passwordPrompt = () => "asked for";
+      process.on("exit", () => console.log(JSON.stringify(given)));
+    """ % json.dumps(known)
+    done = subprocess.run(["node", "-"], input=stub + ROLES.read_text(), capture_output=True, text=True,
+                          env={"PATH": os.environ["PATH"], "GEO_GEOD_PASSWORD": "given"})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no node")
+def test_roles_are_made_once_and_set_again():
+    names = ["geod", "geoctl", "geo_node", "geo_usage"]
+    first = run_roles([])
+    assert [command["createRole"] for command in first[:4]] == names
+    assert first[4:] == [{"createUser": name, "pwd": "given" if name == "geod" else "asked for", "roles": [name]} for name in names]
+    again = run_roles(names)
+    assert [command["updateRole"] for command in again[:4]] == names
+    assert [command["privileges"] for command in again[:4]] == [command["privileges"] for command in first[:4]]
+    assert again[4:] == [{"updateUser": name, "roles": [name]} for name in names]

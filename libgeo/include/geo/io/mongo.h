@@ -95,7 +95,7 @@ class GEO_EXPORT MongoStore final : public auth::Store, public billing::Store, p
     std::string_view collection;
     std::uint64_t documents;
   };
-  std::vector<Skipped> skipped() const;  // every collection, from the start
+  std::vector<Skipped> skipped() const;  // every collection, from the start; a document once a minute, if it is read
   struct LeaseStats {
     std::uint64_t taken, renewed, refused, none, failed;
   };

@@ -1,4 +1,5 @@
-// Documents that cannot be read: counted by collection, and told to the operator.
+// Documents that cannot be read: told to the operator, and counted by collection, each once a minute however often it
+// is read, so that the count grows by how many there are and not by how many ask for them.
 #pragma once
 
 #include <fmt/format.h>
@@ -46,17 +47,18 @@ class SkippedDocuments {
 
  private:
   static constexpr std::chrono::minutes kOnceIn{1};
-  static constexpr std::size_t kKnownMax = 1000;  // as many are told in a minute; the others are counted alone
+  static constexpr std::size_t kKnownMax = 1000;  // as many are told in a minute; the others count at each reading
 
   // Is it time to tell it?
   bool count(std::string_view collection, std::string_view id) {
     const MonotonicTime now = clock_.monotonic();
     const std::lock_guard lock(mutex_);
+    std::pair<std::string, std::string> key(collection, id);
+    const auto at = told_.find(key);
+    if (at != told_.end() && now - at->second < kOnceIn) return false;
     for (MongoStore::Skipped& each : counts_)
       if (each.collection == collection) ++each.documents;
-    std::pair<std::string, std::string> key(collection, id);
-    if (const auto at = told_.find(key); at != told_.end()) {
-      if (now - at->second < kOnceIn) return false;
+    if (at != told_.end()) {
       at->second = now;
       return true;
     }
