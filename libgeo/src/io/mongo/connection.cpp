@@ -5,14 +5,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 
-#include "geo/base/guarded.h"
+#include "io/mongo/codes.h"
+#include "io/mongo/heard.h"
 #include "io/mongo/uri.h"
 
 namespace geo::io::mongo {
@@ -111,63 +110,6 @@ void init_once() {
   }();
 }
 
-// What a server says that is not, or no longer, the primary, or is about to end.
-bool is_of_another_primary(std::uint32_t code) {
-  switch (code) {
-    case 91:     // ShutdownInProgress
-    case 189:    // PrimarySteppedDown
-    case 10058:  // LegacyNotPrimary
-    case 10107:  // NotWritablePrimary
-    case 11600:  // InterruptedAtShutdown
-    case 11602:  // InterruptedDueToReplStateChange
-    case 13435:  // NotPrimaryNoSecondaryOk
-    case 13436:  // NotPrimaryOrSecondary
-      return true;
-    default:
-      return false;
-  }
-}
-
-// By host: libmongoc's own error does not say whether a server refuses or is silent.
-class Heard {
- public:
-  struct Last {
-    enum class Kind : std::uint8_t { answer, no, silence };
-    Kind kind;
-    std::string why = {};  // of a no
-  };
-
-  void set(const mongoc_host_list_t* host, Last last) {
-    by_host_.with([&](auto& by_host) { by_host.insert_or_assign(host->host_and_port, std::move(last)); });
-  }
-  void forget(const mongoc_host_list_t* host) {
-    by_host_.with([&](auto& by_host) { by_host.erase(host->host_and_port); });
-  }
-  // Where one member of a set answers, it is known that there is no primary, however silent the others are.
-  bool is_silent() {
-    return by_host_.with([](const auto& by_host) {
-      return !has(by_host, Last::Kind::answer) && (by_host.empty() || has(by_host, Last::Kind::silence));
-    });
-  }
-  // Each once; empty: nobody said no.
-  std::string why() {
-    return by_host_.with([](const auto& by_host) {
-      std::set<std::string_view> all;
-      for (const auto& [host, last] : by_host)
-        if (last.kind == Last::Kind::no) all.insert(last.why);
-      if (has(by_host, Last::Kind::answer)) all.insert("who answers is not the primary");
-      return fmt::format("{}", fmt::join(all, "; "));
-    });
-  }
-
- private:
-  using ByHost = std::map<std::string, Last>;
-  static bool has(const ByHost& by_host, Last::Kind kind) {
-    return std::any_of(by_host.begin(), by_host.end(), [&](const auto& each) { return each.second.kind == kind; });
-  }
-  Guarded<ByHost> by_host_;
-};
-
 }  // namespace
 
 struct Connection::Pool {
@@ -194,20 +136,20 @@ void Connection::Pool::listen() {
   const Owned<mongoc_apm_callbacks_t, mongoc_apm_callbacks_destroy> calls(mongoc_apm_callbacks_new());
   mongoc_apm_set_server_heartbeat_succeeded_cb(calls.get(), [](const mongoc_apm_server_heartbeat_succeeded_t* event) {
     static_cast<Pool*>(mongoc_apm_server_heartbeat_succeeded_get_context(event))
-        ->heard.set(mongoc_apm_server_heartbeat_succeeded_get_host(event), {Heard::Last::Kind::answer});
+        ->heard.set(mongoc_apm_server_heartbeat_succeeded_get_host(event)->host_and_port, {Heard::Last::Kind::answer});
   });
   mongoc_apm_set_server_heartbeat_failed_cb(calls.get(), [](const mongoc_apm_server_heartbeat_failed_t* event) {
     auto* const pool = static_cast<Pool*>(mongoc_apm_server_heartbeat_failed_get_context(event));
     const std::chrono::microseconds took(mongoc_apm_server_heartbeat_failed_get_duration(event));
     bson_error_t error{};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
-    pool->heard.set(mongoc_apm_server_heartbeat_failed_get_host(event),
+    pool->heard.set(mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port,
                     pool->is_long(took) ? Heard::Last{Heard::Last::Kind::silence}
                                         : Heard::Last{Heard::Last::Kind::no, pool->why_not(error)});
   });
   mongoc_apm_set_server_closed_cb(calls.get(), [](const mongoc_apm_server_closed_t* event) {
     static_cast<Pool*>(mongoc_apm_server_closed_get_context(event))
-        ->heard.forget(mongoc_apm_server_closed_get_host(event));
+        ->heard.forget(mongoc_apm_server_closed_get_host(event)->host_and_port);
   });
   mongoc_client_pool_set_apm_callbacks(clients.get(), calls.get(), this);
 }
@@ -270,7 +212,7 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
     case MONGOC_ERROR_BSON:
       return {Kind::unreadable, fmt::format("an answer that cannot be read: {}", masked(error.message))};
     case MONGOC_ERROR_WRITE_CONCERN:  // done here, but not where else it was wanted in time
-      return is_of_another_primary(error.code) ? away(false) : Failure{Kind::timeout, masked(error.message)};
+      return kind_of(error.code) == Kind::unreachable ? away(false) : Failure{Kind::timeout, masked(error.message)};
     case MONGOC_ERROR_SERVER:
     case MONGOC_ERROR_COMMAND:
     case MONGOC_ERROR_QUERY:
@@ -281,24 +223,13 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
         return {Kind::rejected, fmt::format("authentication failed: {}", masked(error.message))};
       return {Kind::rejected, masked(error.message)};
   }
-  switch (error.code) {
-    case 11000:
-    case 11001:
-    case 12582:
-      return {Kind::duplicate, masked(error.message)};
-    case 50:   // MaxTimeMSExpired
-    case 89:   // NetworkTimeout
-    case 202:  // NetworkInterfaceExceededTimeLimit
-    case 262:  // ExceededTimeLimit
-      return {Kind::timeout, masked(error.message)};
-    case 6:     // HostUnreachable
-    case 7:     // HostNotFound
-    case 133:   // FailedToSatisfyReadPreference
-    case 9001:  // SocketException
+  switch (const Kind kind = kind_of(error.code)) {
+    case Kind::unreachable:
       return away(false);
+    case Kind::rejected:
+      return {kind, fmt::format("{} (code {})", masked(error.message), error.code)};
     default:
-      if (is_of_another_primary(error.code)) return away(false);
-      return {Kind::rejected, fmt::format("{} (code {})", masked(error.message), error.code)};
+      return {kind, masked(error.message)};
   }
 }
 
