@@ -64,6 +64,18 @@ TEST(Failures, AClosedPortIsUnreachable) {
   EXPECT_LT(steady_clock::now() - began, 20s);  // libmongoc would take 30 s
 }
 
+TEST(Failures, WhoComesAfterARefusalDoesNotWait) {
+  const auto in = open(closed_port(), 1s);
+  std::chrono::nanoseconds took = 1s;
+  // The first waits in case there is a server in time; later ones too, unless they come soon after a refusal.
+  for (int i = 0; i < 20 && took >= 500ms; ++i) {
+    const auto began = steady_clock::now();
+    EXPECT_EQ(find(*in).error().kind, Kind::unreachable);
+    took = steady_clock::now() - began;
+  }
+  EXPECT_LT(took, 500ms);
+}
+
 TEST(Failures, AServerThatNeverGreetsIsATimeout) {
   const WireServer server([] { return ""; }, WireServer::Greeting::none);
   const auto began = steady_clock::now();

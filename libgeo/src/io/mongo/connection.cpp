@@ -35,7 +35,8 @@ using Collection = Owned<mongoc_collection_t, mongoc_collection_destroy>;
 using Cursor = Owned<mongoc_cursor_t, mongoc_cursor_destroy>;
 using Bulk = Owned<mongoc_bulk_operation_t, mongoc_bulk_operation_destroy>;
 
-constexpr std::size_t kAtOnce = 1000;  // documents to a command of insert and replace
+constexpr std::size_t kAtOnce = 1000;     // documents to a command of insert and replace
+constexpr milliseconds kAskedAgain(500);  // libmongoc's minHeartbeatFrequencyMS: it asks no server sooner
 
 tl::unexpected<Failure> fail(Kind kind, std::string why) { return tl::unexpected(Failure{kind, std::move(why)}); }
 tl::unexpected<Failure> late() { return fail(Kind::timeout, "its deadline has passed"); }
@@ -129,6 +130,7 @@ struct Connection::Pool {
   void listen();
   std::string masked(std::string_view text) const;
   std::string why_not(const bson_error_t& error) const;
+  Failure refused() { return {Kind::unreachable, "not reachable: " + heard.why()}; }
   Failure failure(const bson_error_t& error, MonotonicTime since);
 };
 
@@ -201,8 +203,7 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
     case MONGOC_ERROR_SERVER_SELECTION:
       if (heard.is_silent())
         return {Kind::timeout, fmt::format("timed out: no answer within {} ms", selecting.count())};
-      if (const std::string why = heard.why(); !why.empty()) return {Kind::unreachable, "not reachable: " + why};
-      return away(false);
+      return heard.why().empty() ? away(false) : refused();
     case MONGOC_ERROR_STREAM:
       return away(was_long);
     case MONGOC_ERROR_POOL:
@@ -241,6 +242,8 @@ class Borrowed {
  public:
   static Done<Borrowed> from(Pool& pool, MonotonicTime deadline) {
     if (has_passed(deadline)) return late();
+    // Else libmongoc would wait all the same, and whoever comes meanwhile too.
+    if (pool.heard.is_no(std::chrono::steady_clock::now() - kAskedAgain)) return tl::unexpected(pool.refused());
     const auto clients = pool.made();
     if (!clients) return tl::unexpected(clients.error());
     mongoc_client_t* const client = mongoc_client_pool_pop(*clients);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "geo/base/clock.h"
 #include "geo/base/guarded.h"
 
 namespace geo::io::mongo {
@@ -23,6 +25,7 @@ class Heard {
     enum class Kind : std::uint8_t { answer, no, silence };
     Kind kind;
     std::string why = {};  // of a no
+    MonotonicTime at = std::chrono::steady_clock::now();
   };
 
   void set(const std::string& host, Last last) {
@@ -35,6 +38,14 @@ class Heard {
   bool is_silent() {
     return by_host_.with([](const auto& by_host) {
       return !has(by_host, Last::Kind::answer) && (by_host.empty() || has(by_host, Last::Kind::silence));
+    });
+  }
+  // Did all say no, and each after `since`?
+  bool is_no(MonotonicTime since) {
+    return by_host_.with([&](const auto& by_host) {
+      return !by_host.empty() && std::all_of(by_host.begin(), by_host.end(), [&](const auto& each) {
+        return each.second.kind == Last::Kind::no && each.second.at > since;
+      });
     });
   }
   // Each once; empty: nobody said no.
