@@ -58,9 +58,8 @@ int run_redirect(Session& session, const Arguments& arguments) {
   geo::redirect::Decision decision;
   geo::redirect::Trace trace;
   const geo::io::SystemClock clock;
-  const auto states = world.states->latest();
   asked.request.arrived = clock.monotonic();
-  geo::redirect::decide(asked.request, snapshot, *states, patience(world), clock, decision,
+  geo::redirect::decide(asked.request, snapshot, patience(world), clock, decision,
                         arguments.explain ? &trace : nullptr);
 
   if (arguments.explain && output.json) {

@@ -109,7 +109,7 @@ class Select {
  private:
   void decide(geo::redirect::Trace* trace) {
     asked_.request.arrived = clock_.monotonic();
-    geo::redirect::decide(asked_.request, snapshot_, *states_, patience(world_), clock_, decision_, trace);
+    geo::redirect::decide(asked_.request, snapshot_, patience(world_), clock_, decision_, trace);
   }
   const std::string& id_of(const geo::balance::Choice& choice) const {
     return snapshot_.topology->node(choice.node).id;
@@ -165,6 +165,7 @@ class Select {
         asked_.request.server = "draw";
         asked_.request.camera = camera;
       }
+      asked_.request.dice = i;
       decide(nullptr);
       if (decision_.denial) {
         ++refused_[decision_.denial->code];
@@ -174,6 +175,8 @@ class Select {
       if (groups_.find(group) == groups_.end()) open_group(group);
       ++groups_[group].requests;
       ++requests_[decision_.choice.node];
+      snapshot_.live->redirected(decision_.choice, decision_.partner,
+                                 geo::balance::camera_key(asked_.request.server, asked_.request.camera));
     }
     if (output_.json)
       print_json(draws);
@@ -257,7 +260,6 @@ class Select {
   const geo::compose::World& world_;
   Asked& asked_;
   geo::redirect::Snapshot snapshot_;
-  std::shared_ptr<const geo::balance::States> states_ = world_.states->latest();
   geo::io::SystemClock clock_;
   geo::redirect::Decision decision_;
   std::map<Index, Group> groups_;

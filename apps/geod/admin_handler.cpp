@@ -40,9 +40,9 @@ bool AdminHandler::answer(Exchange& exchange) {
   if (path == "/healthz")
     out.body = R"({"status":"ok"})";
   else if (path == "/readyz")
-    tell_ready(exchange, reasons_not_ready(world, world_.states(), now.wall));
+    tell_ready(exchange, reasons_not_ready(world));
   else
-    append_status(out.body, world, world_.states(), now);
+    append_status(out.body, world, now);
   return true;
 }
 

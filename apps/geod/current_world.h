@@ -3,11 +3,9 @@
 
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <utility>
 #include <vector>
 
-#include "geo/balance.h"
 #include "geo/base/published.h"
 #include "geo/compose.h"
 
@@ -42,25 +40,10 @@ class CurrentWorld {
   explicit CurrentWorld(const Worlds& worlds) : worlds_(worlds) {}
 
   // Valid until the next call.
-  const std::shared_ptr<const geo::compose::World>& get() {
-    const auto& latest = worlds_.get();
-    if (latest != world_) {  // `world_` is held, so its address is not another's
-      world_ = latest;
-      states_.emplace(*world_->states);
-    }
-    return world_;
-  }
-  // Of the world that get() gave last.
-  const geo::balance::States& states() {
-    const auto& states = states_->get();
-    return states == nullptr ? none_ : *states;
-  }
+  const std::shared_ptr<const geo::compose::World>& get() { return worlds_.get(); }
 
  private:
   Worlds::Reader worlds_;
-  std::shared_ptr<const geo::compose::World> world_;
-  std::optional<geo::Published<geo::balance::States>::Reader> states_;
-  geo::balance::States none_;
 };
 
 }  // namespace geod

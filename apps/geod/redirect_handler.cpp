@@ -1,6 +1,8 @@
 // HTTP -> redirect::Request -> redirect::decide() -> HTTP.
 #include "redirect_handler.h"
 
+#include <random>
+
 #include "geo/base/text.h"
 
 namespace geod {
@@ -10,6 +12,7 @@ using geo::ErrorCode;
 using geo::redirect::Decision;
 using geo::redirect::Snapshot;
 
+constexpr std::uint64_t kStride = 0x9e3779b97f4a7c15;  // what is rolled is hashed where it is used
 constexpr std::string_view kMethods = "GET, HEAD, OPTIONS";
 
 // What became known on the way, also when it was refused.
@@ -68,7 +71,7 @@ void note_parameters(Exchange& exchange, bool parsed) {
 }  // namespace
 
 RedirectHandler::RedirectHandler(const Worlds& worlds, const geo::Clock& clock, const Cors& cors)
-    : WorldHandler(worlds), clock_(clock), cors_(cors) {}
+    : WorldHandler(worlds), clock_(clock), cors_(cors), dice_(std::uint64_t{std::random_device{}()} << 32) {}
 
 bool RedirectHandler::answer(Exchange& exchange) {
   const Incoming& in = exchange.in;
@@ -115,9 +118,9 @@ bool RedirectHandler::answer(Exchange& exchange) {
     refuse(exchange, kNoTopology);
     return true;
   }
-  request.takes_lease = !in.head();
-  if (!geo::redirect::decide(request, world->snapshot, world_.states(), geo::Wait::never(), clock_,
-                             exchange.decision)) {
+  request.will_watch = !in.head();
+  request.dice = dice_ += kStride;
+  if (!geo::redirect::decide(request, world->snapshot, geo::Wait::never(), clock_, exchange.decision)) {
     exchange.world = world;
     return false;
   }
@@ -128,10 +131,9 @@ bool RedirectHandler::answer(Exchange& exchange) {
 void RedirectHandler::answer_waiting(Exchange& exchange) {
   const geo::compose::World& world = *exchange.world;
   const geo::MonotonicTime deadline = exchange.in.started + std::chrono::milliseconds(world.config.deadline.request_ms);
-  const std::shared_ptr<const geo::balance::States> states = world.states->latest();
   const bool decided =
-      clock_.monotonic() < deadline && geo::redirect::decide(*exchange.request, world.snapshot, *states,
-                                                             geo::Wait::until(deadline), clock_, exchange.decision);
+      clock_.monotonic() < deadline &&
+      geo::redirect::decide(*exchange.request, world.snapshot, geo::Wait::until(deadline), clock_, exchange.decision);
   if (decided)
     tell(exchange, world.snapshot);
   else

@@ -17,6 +17,7 @@ class RedirectHandler final : public WorldHandler {
  private:
   const geo::Clock& clock_;
   const Cors& cors_;
+  std::uint64_t dice_;
 };
 
 }  // namespace geod

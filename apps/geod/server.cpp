@@ -35,6 +35,7 @@ Server::Server(std::shared_ptr<const geo::compose::World> world, std::string ver
       process_{std::move(version), clock_.monotonic()} {}
 
 Server::~Server() {
+  node_watch_.reset();
   store_watch_.reset();
   databases_.reset();
   // Workers resume connections of the loops, and the loops hand work to the workers until their end.
@@ -73,6 +74,7 @@ tl::expected<void, std::string> Server::start_parts() {
   for (const auto& listener : listeners_)
     log_.info("listening on {} {}", listener->name(), listener->address().to_string());
   store_watch_ = std::make_unique<StoreWatch>(worlds_, clock_, log_);
+  node_watch_ = std::make_unique<NodeWatch>(worlds_, clock_, log_);
   if (!worlds_.latest()->databases.empty()) databases_ = std::make_unique<Databases>(worlds_, clock_, log_);
   return {};
 }
@@ -157,7 +159,8 @@ bool Server::drain() {
   if (const std::size_t left = open_count(); left > 0) log_.warn("{} connections were still open at the end", left);
   const bool waited_out = workers_->stop(end);
   if (waited_out) listeners_.clear();
-  const bool read_out = (databases_ == nullptr || databases_->stop(end)) && store_watch_->stop(end);
+  const bool read_out =
+      (databases_ == nullptr || databases_->stop(end)) && store_watch_->stop(end) && node_watch_->stop(end);
   const bool written =
       access_log_ == nullptr || access_log_->stop(std::max(end, clock_.monotonic() + milliseconds(50)));
   tell_dropped();

@@ -20,6 +20,7 @@
 #include "geo/io/system.h"
 #include "geo/io/threads.h"
 #include "listener.h"
+#include "node_watch.h"
 #include "status.h"
 #include "store_watch.h"
 
@@ -66,6 +67,7 @@ class Server {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<Databases> databases_;
   std::unique_ptr<StoreWatch> store_watch_;
+  std::unique_ptr<NodeWatch> node_watch_;
 };
 
 }  // namespace geod

@@ -12,30 +12,17 @@ namespace {
 using geo::Json;
 using geo::compose::World;
 
-struct NodeState {
-  std::string_view state, reason;  // reason: empty where there is none
-};
-
-NodeState state_of(const geo::place::Node& node, const geo::balance::Report* report,
-                   const geo::balance::Balancer& balancer, geo::WallTime now) {
-  if (node.admin == geo::place::Admin::drain) return {"drain", "admin"};
-  if (node.admin == geo::place::Admin::offline) return {"offline", "admin"};
-  if (report == nullptr) return {"up", {}};
-  if (balancer.is_stale(*report, now)) return {"stale", "report"};
-  return report->online ? NodeState{"up", "report"} : NodeState{"unhealthy", "report"};
-}
-
-void append_nodes(Json& json, const World& world, const geo::balance::States& states, geo::WallTime now) {
+void append_nodes(Json& json, const World& world) {
   json.key("nodes").open('[');
-  if (world.snapshot.topology != nullptr) {
+  if (world.has_topology()) {
     const std::vector<geo::place::Node>& nodes = world.snapshot.topology->rows().nodes;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-      const geo::balance::Report* const report = states.of(static_cast<geo::place::Index>(i));
-      const NodeState state = state_of(nodes[i], report, *world.snapshot.balancer, now);
-      json.open('{').field("id", nodes[i].id).field("group", nodes[i].group).field("state", state.state);
-      json.field_or_null("reason", state.reason).key("since").null();
+      const geo::balance::NodeStatus status = world.snapshot.live->status(static_cast<geo::place::Index>(i));
+      json.open('{').field("id", nodes[i].id).field("group", nodes[i].group).field("state", name_of(status.state));
+      json.field_or_null("reason", name_of(status.because)).key("since");
+      (status.since ? json.text(geo::rfc3339(*status.since)) : json.null());
       json.key("weight").number(nodes[i].weight).key("load");
-      (report != nullptr && report->load ? json.number(*report->load) : json.null()).close('}');
+      (status.load ? json.number(*status.load) : json.null()).close('}');
     }
   }
   json.close(']');
@@ -121,24 +108,9 @@ std::int64_t snapshot_age_s(const World& world, const Now& now) {
   return now.age_s(static_cast<std::uint64_t>(std::max<std::int64_t>(0, world.watched->confirmed_s)));
 }
 
-std::vector<std::string> reasons_not_ready(const World& world, const geo::balance::States& states, geo::WallTime now) {
+std::vector<std::string> reasons_not_ready(const World& world) {
   if (world.awaits_topology()) return {"the store cannot be reached and there is no topology"};
-  if (!world.has_topology()) return {};
-  const geo::place::Topology& topology = *world.snapshot.topology;
-  for (std::size_t group = 0; group < topology.rows().groups.size(); ++group) {
-    std::size_t eligible = 0, reporting = 0, old = 0;
-    for (const geo::place::Index node : topology.nodes_of(static_cast<geo::place::Index>(group))) {
-      const geo::place::Node& row = topology.node(node);
-      if (row.admin != geo::place::Admin::online || row.weight <= 0) continue;
-      const geo::balance::Report* const report = states.of(node);
-      const std::string_view state = state_of(row, report, *world.snapshot.balancer, now).state;
-      eligible += state == "up" ? 1 : 0;
-      reporting += report != nullptr ? 1 : 0;
-      old += state == "stale" ? 1 : 0;
-    }
-    // where all reports are old they failed, not the nodes
-    if (eligible > 0 || (old > 0 && old == reporting)) return {};
-  }
+  if (!world.has_topology() || world.snapshot.live->anyone_eligible()) return {};
   return {"no node is eligible"};
 }
 
@@ -151,7 +123,7 @@ std::int64_t Now::uptime_s() const {
   return std::chrono::floor<std::chrono::seconds>(monotonic - process.started).count();
 }
 
-void append_status(std::string& out, const World& world, const geo::balance::States& states, const Now& now) {
+void append_status(std::string& out, const World& world, const Now& now) {
   Json json(out);
   json.open('{').field("version", now.process.version).field("uptime_s", now.uptime_s());
   json.key("snapshot");
@@ -163,7 +135,7 @@ void append_status(std::string& out, const World& world, const geo::balance::Sta
         .close('}');
   else
     json.null();
-  append_nodes(json, world, states, now.wall);
+  append_nodes(json, world);
   append_groups(json, world);
   append_caches(json, world);
   json.key("last_reload").null();

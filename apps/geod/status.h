@@ -39,12 +39,10 @@ std::vector<CacheOf> caches_of(const geo::compose::World& world);
 std::int64_t snapshot_age_s(const geo::compose::World& world, const Now& now);
 
 // Why nobody can be served; empty: somebody can.
-std::vector<std::string> reasons_not_ready(const geo::compose::World& world, const geo::balance::States& states,
-                                           geo::WallTime now);
+std::vector<std::string> reasons_not_ready(const geo::compose::World& world);
 
 // Shape: {"version":..,"uptime_s":..,"snapshot":{..},"nodes":[..],"groups":[..],"caches":{..},"last_reload":null,
 //         "resolver":{"providers":[..],"files":[..]},"upstreams":[..]}
-void append_status(std::string& out, const geo::compose::World& world, const geo::balance::States& states,
-                   const Now& now);
+void append_status(std::string& out, const geo::compose::World& world, const Now& now);
 
 }  // namespace geod

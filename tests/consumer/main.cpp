@@ -76,7 +76,7 @@ int main() {
       topology->group_of(&client, *(*located)->location, topology->find_partner("default"));
   expect(grouped.by == geo::place::GroupedBy::country, "its group is the country's");
 
-  const geo::balance::Balancer balancer(topology, {});
+  const auto balancer = std::make_shared<const geo::balance::Balancer>(topology, geo::balance::Settings{});
   geo::balance::Query query;
   query.partner = topology->find_partner("default");
   query.group = grouped.group;
@@ -84,8 +84,7 @@ int main() {
   query.format = geo::balance::Format::flv;
   query.client_country = "RU";
   query.key = geo::balance::camera_key("100-abcdef", "0");
-  query.now = now;
-  const auto choice = balancer.select(query, geo::balance::States{});
+  const auto choice = balancer->select(query, geo::balance::Live(balancer));
   expect(choice && topology->node(choice->node).id == "node-moscow-1", "the group's node is selected");
   if (!choice) return 1;
 

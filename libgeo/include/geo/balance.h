@@ -10,14 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include "geo/base/clock.h"
+#include "geo/balance/live.h"
 #include "geo/base/export.h"
 #include "geo/place.h"
 
 namespace geo::balance {
-
-using place::Index;
-using place::kNone;
 
 enum class Format : std::uint8_t { flv, hls, ws_fmp4 };
 inline constexpr std::array<std::string_view, 3> kFormatNames{"flv", "hls", "ws-fmp4"};
@@ -51,32 +48,24 @@ inline constexpr std::array<std::string_view, 15> kRefusedNames{
     "partner", "pattern", "format",  "excluded",  "weight", "overloaded", "not_first"};
 constexpr std::string_view name_of(Refused refused) { return kRefusedNames[static_cast<std::size_t>(refused)]; }
 
-// What a node says of itself; a row of `node_states`.
-struct Report {
-  std::string id;
-  WallTime seen_at;
-  bool online = true;
-  std::optional<std::int64_t> sessions;
-  std::optional<double> load;  // 0: idle, 1 or more: full
-  bool operator==(const Report&) const = default;
-};
-
-// The reports by node index. Live load and health checks will stand beside them.
-// Threads: immutable; published anew when the reports change.
-class GEO_EXPORT States {
- public:
-  States() = default;
-  States(const place::Topology& topology, const std::vector<Report>& reports);
-  // Nothing: no row, so nothing is held against the node.
-  const Report* of(Index node) const { return node < reports_.size() && reports_[node] ? &*reports_[node] : nullptr; }
-
- private:
-  std::vector<std::optional<Report>> reports_;
-};
+enum class Policy : std::uint8_t { affinity, weighted, least_loaded, nearest };
+inline constexpr std::array<std::string_view, 4> kPolicyNames{"affinity", "weighted", "least_loaded", "nearest"};
+constexpr std::string_view name_of(Policy policy) { return kPolicyNames[static_cast<std::size_t>(policy)]; }
+constexpr std::optional<Policy> policy_of(std::string_view name) {
+  for (std::size_t i = 0; i < kPolicyNames.size(); ++i)
+    if (kPolicyNames[i] == name) return static_cast<Policy>(i);
+  return std::nullopt;
+}
 
 struct Settings {
-  bool allow_plain = false;                 // [redirect] allow_plain
-  std::chrono::seconds report_max_age{15};  // [health] report_max_age_s
+  bool allow_plain = false;                   // [redirect] allow_plain
+  Policy policy = Policy::affinity;           // [balance] policy; a partner's or a pattern's own comes before it
+  double balance_factor = 1.25;               // [balance] balance_factor; 0: no bound
+  std::chrono::seconds credit_half_life{60};  // [balance] credit_half_life_s
+  std::chrono::seconds report_max_age{15};    // [health] report_max_age_s
+  int rise = 2, fall = 2;                     // [health] rise, fall
+  double panic_percent = 50;                  // [health] panic_percent
+  std::chrono::seconds slow_start{30};        // [health] slow_start_s
 };
 
 // The port a node serves a format on, by its scheme; plain http and ws only where nothing else is offered and allowed.
@@ -93,9 +82,10 @@ struct Query {
   Index pattern = kNone;
   std::optional<Format> format;               // nothing: any (geoctl select without --format)
   std::string_view client_country;            // empty: unknown
+  std::optional<place::Coordinates> client;   // for `nearest`
   std::uint64_t key = 0;                      // of the camera, see camera_key()
+  std::uint64_t dice = 0;                     // random, for policies that roll
   std::span<const std::string_view> exclude;  // node ids
-  WallTime now;
 };
 
 // The same camera, the same key, on every machine: XXH3-64 of "server\0camera".
@@ -120,17 +110,24 @@ struct Account {
   std::vector<Verdict> verdicts;  // every node of every group visited, once, with the last word on it
 };
 
+struct Candidate;
+struct Table;
+struct Admission;
+
 // Threads: immutable; any number choose at once. Nothing is allocated unless an Account is asked for.
 class GEO_EXPORT Balancer {
  public:
   Balancer(std::shared_ptr<const place::Topology> topology, Settings settings);
+  ~Balancer();
 
   // For each pattern (its own, then its fallbacks) all groups (its own, then its fallbacks); the first one where
-  // somebody may serve decides. `exclude` is honoured unless nobody is left. Nothing: no node.
-  std::optional<Choice> select(const Query& query, const States& states, Account* account = nullptr) const;
+  // somebody may serve decides, but one that is too little healthy ([health] panic_percent) comes after those that are
+  // not; where there are none of those, the first group serves whatever its nodes' health. `exclude` is honoured unless
+  // nobody is left. Nothing: no node.
+  std::optional<Choice> select(const Query& query, const Live& live, Account* account = nullptr) const;
 
   // The camera's next nodes after `first`, by the same rules; writes at most out.size() and tells how many.
-  std::size_t alternates(const Query& query, const States& states, const Choice& first, std::span<Choice> out) const;
+  std::size_t alternates(const Query& query, const Live& live, const Choice& first, std::span<Choice> out) const;
 
   // Older than [health] report_max_age_s, or as far ahead.
   bool is_stale(const Report& report, WallTime now) const;
@@ -139,42 +136,38 @@ class GEO_EXPORT Balancer {
   const Settings& settings() const { return settings_; }
 
  private:
-  // Somebody who may serve as far as the topology alone tells.
-  struct Candidate {
-    Index node;
-    std::uint64_t seed;  // of the node's id: the same wherever its row stands
-    double inverse_weight;
-  };
-  // What one pass over the groups holds fast.
-  struct Pass {
-    const Query& query;
-    const States& states;
-    std::span<const Choice> taken;  // nodes that may not come again (alternates)
-    bool honour_exclude;
-  };
+  friend class Live;
+  friend struct Admission;
 
+  struct Pass;
+  void make_tables();
+  void add_table(Index group, const std::vector<Index>& nodes, const std::vector<std::uint64_t>& seeds,
+                 bool with_sites);
   std::optional<Choice> walk(const Pass& pass, Account* account) const;
   // kNone: nobody of that group may serve.
-  Index choose(const Pass& pass, Index group, Index pattern, Account* account) const;
-  std::span<const Candidate> table(Index partner, Index group, Index pattern) const;
-
-  // One rule each; refused() asks them in the order of `Refused`, choose() only those that the table has not settled.
-  Refused refused(const Pass& pass, Index pattern, Index node, bool reports_failed) const;
-  Refused refused_by_report(const Pass& pass, Index node, bool reports_failed) const;
-  Refused refused_by_request(const Pass& pass, Index node) const;
+  Index choose(const Pass& pass, Index group, Index pattern, bool any_health, Account* account) const;
+  const Candidate* choose_by(const Admission& may, Policy policy) const;
+  Admission admission(const Pass& pass, Index group, Index pattern, bool any_health) const;
+  bool reports_failed(const Admission& may) const;
+  bool in_panic(const Pass& pass, Index group, Index pattern) const;
+  bool over_quota(const Pass& pass, Index group) const;
+  void tell(const Admission& may, const Pass& pass, Index group, Index pattern, Index chosen, Account& account) const;
+  const Table& table(Index partner, Index group, Index pattern, std::optional<Format> format) const;
+  Policy policy_of(Index partner, Index pattern) const;
+  Refused refused(const Admission& may, const Pass& pass, Index pattern, Index node) const;
   bool serves_partner(Index node, Index partner) const;
   bool serves_pattern(Index node, Index pattern) const;
-  bool forbidden(const Query& query, Index node) const;
   bool serves_format(Index node, std::optional<Format> format) const;
-  bool excluded(const Pass& pass, Index node) const;
-  // Every admissible node of the group that has a report has an old one: then the reports failed, not the nodes.
-  bool reports_failed(const Pass& pass, Index group, Index pattern) const;
 
   std::shared_ptr<const place::Topology> topology_;
   Settings settings_;
-  std::vector<std::uint8_t> formats_;        // by node: a bit per Format it can be asked for
-  std::vector<Candidate> candidates_;        // of all tables, one after the other
-  std::vector<std::uint32_t> table_starts_;  // [partner][group][pattern], and one more
+  std::vector<std::uint8_t> formats_;  // by node: a bit per Format it can be asked for
+  std::vector<Table> tables_;
+  std::vector<std::uint32_t> table_of_;  // [partner][group][pattern][format, any]: one table may serve many
+  std::vector<std::int64_t> capacity_;   // by group: its nodes' together
+  std::vector<std::uint8_t> rules_;      // by group: a rule about countries binds it or one of its nodes
+  std::vector<Index> limited_;           // by partner: which of those with a max_share it is; kNone: none of them
+  std::vector<std::optional<Policy>> policies_of_partners_, policies_of_patterns_;
 };
 
 namespace affinity {

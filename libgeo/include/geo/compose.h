@@ -16,7 +16,6 @@
 #include "geo/base/export.h"
 #include "geo/base/fault.h"
 #include "geo/base/guarded.h"
-#include "geo/base/published.h"
 #include "geo/base/result.h"
 #include "geo/client.h"
 #include "geo/config.h"
@@ -86,7 +85,6 @@ struct World {
   std::shared_ptr<const io::AuthClient> auth_client;  // null: no [auth] url
   std::vector<Database> databases;                    // of Options::indexed
   std::shared_ptr<resolve::PlaceCache> places;        // null: no provider needs it
-  std::shared_ptr<Published<balance::States>> states = std::make_shared<Published<balance::States>>();
   std::shared_ptr<Watched> watched = std::make_shared<Watched>();
 
   // False: there is no store; or it cannot be reached and there is no last good topology, so nobody can be served yet.

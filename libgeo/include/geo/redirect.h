@@ -53,7 +53,8 @@ struct Request {
   WallTime now;
   MonotonicTime arrived{};               // what waits and caches are counted from
   std::optional<place::Location> place;  // a place instead of an address (geoctl --place): locate is skipped
-  bool takes_lease = false;              // a client that will watch: GET, neither HEAD nor geoctl
+  bool will_watch = false;               // GET, neither HEAD nor geoctl: takes a lease, and is under way from now on
+  std::uint64_t dice = 0;                // random, for the policies that roll
 
   std::span<const std::string_view> exclude() const { return {exclude_ids.data(), excluded}; }
 
@@ -156,10 +157,11 @@ struct Options {
   bool with_alternates = false;         // even where the client did not ask for JSON
 };
 
-// Everything that one request is decided by. Immutable; a request holds one from start to end.
+// Everything that one request is decided by; a request holds one from start to end.
 struct Snapshot {
   std::shared_ptr<const place::Topology> topology;
   std::shared_ptr<const balance::Balancer> balancer;
+  std::shared_ptr<balance::Live> live;  // of that balancer; the one part that changes
   std::shared_ptr<const resolve::Resolver> resolver;
   std::shared_ptr<const auth::Authorizer> authorizer;
   std::shared_ptr<const billing::Store> billing;
@@ -179,8 +181,8 @@ struct Snapshot {
 // with a deadline. With one it always decides; a port that still has no answer is deadline_exceeded. Threads: any
 // number at once, each with its own `decision`. Allocates nothing on the warm path but for buffers that have to grow.
 // `clock` is read for the trace's durations and the deadline only.
-GEO_EXPORT bool decide(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
-                       const Clock& clock, Decision& decision, Trace* trace = nullptr);
+GEO_EXPORT bool decide(const Request& request, const Snapshot& snapshot, Wait wait, const Clock& clock,
+                       Decision& decision, Trace* trace = nullptr);
 
 // {"location":..,"node":..,"group":..,"pattern":..,"format":..,"expires_at":..,"alternates":[..]}
 GEO_EXPORT void append_json(std::string& out, const Request& request, const Snapshot& snapshot,

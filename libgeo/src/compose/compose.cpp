@@ -42,6 +42,7 @@ class Builder {
     }
     if (denial_) return {nullptr, {}, std::move(denial_), std::move(notes_)};
     apply_settings();
+    if (world_->has_topology()) (void)world_->snapshot.live->tick(kClock.wall(), kClock.monotonic());
     return {std::move(world_), {}, {}, std::move(notes_)};
   }
 
@@ -279,7 +280,7 @@ class Builder {
     if (!world_->has_topology()) return;
     const auto reports = (*store)->node_states(kClock.monotonic() + milliseconds(config_.deadline.store_ms));
     if (reports) world_->watched->reports.with([&](auto& known) { known = *reports; });
-    publish_states(*world_);
+    take_reports(*world_);
   }
 
   // A store that says nonsense is a fault; one that is away is waited for, where there is somebody to wait.

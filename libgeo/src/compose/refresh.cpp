@@ -38,7 +38,7 @@ std::vector<std::string> read_node_states(const World& world) {
        "node_states are read again", lines);
   if (!reports) return lines;
   world.watched->reports.with([&](auto& known) { known = std::move(*reports); });
-  publish_states(world);
+  take_reports(world);
   return lines;
 }
 
@@ -65,7 +65,7 @@ std::vector<std::string> refresh_states(const World& world) {
   io::ReadStates read = io::read_states(file, world.snapshot.topology->rows().nodes);
   if (read.readable) {
     watched.reports.with([&](auto& known) { known = std::move(read.reports); });
-    publish_states(world);
+    take_reports(world);
   }
   std::vector<std::string> lines;
   if (!told)

@@ -21,30 +21,42 @@ std::filesystem::path state_dir(const config::Config& config) {
   return config.dir / "state";
 }
 
+balance::Settings balance_settings(const config::Config& config) {
+  balance::Settings settings;
+  settings.allow_plain = config.redirect.allow_plain;
+  settings.policy = balance::policy_of(config.balance.policy).value_or(settings.policy);
+  settings.balance_factor = config.balance.balance_factor;
+  settings.credit_half_life = std::chrono::seconds(config.balance.credit_half_life_s);
+  settings.report_max_age = std::chrono::seconds(config.health.report_max_age_s);
+  settings.rise = static_cast<int>(config.health.rise);
+  settings.fall = static_cast<int>(config.health.fall);
+  settings.panic_percent = static_cast<double>(config.health.panic_percent);
+  settings.slow_start = std::chrono::seconds(config.health.slow_start_s);
+  return settings;
+}
+
 }  // namespace
 
 std::string version_of(const place::Rows& rows) { return first_hex(io::topology_text(rows), 6); }
 
 void put_topology(World& world, place::Rows rows, TopologyInfo info) {
   auto topology = std::make_shared<const place::Topology>(std::move(rows), world.config.balance.nearest);
-  balance::Settings settings;
-  settings.allow_plain = world.config.redirect.allow_plain;
-  settings.report_max_age = std::chrono::seconds(world.config.health.report_max_age_s);
   world.snapshot.topology = topology;
-  world.snapshot.balancer = std::make_shared<balance::Balancer>(topology, settings);
+  auto balancer = std::make_shared<const balance::Balancer>(topology, balance_settings(world.config));
+  const std::shared_ptr<balance::Live> before = world.snapshot.live;
+  world.snapshot.live = before == nullptr ? std::make_shared<balance::Live>(balancer)
+                                          : std::make_shared<balance::Live>(balancer, *before);
+  world.snapshot.balancer = std::move(balancer);
   world.topology = std::move(info);
   world.watched->confirmed_s = std::chrono::floor<std::chrono::seconds>(kClock.wall()).time_since_epoch().count();
-  // by node index: those of the topology before are of no use
-  world.states = std::make_shared<Published<balance::States>>();
-  publish_states(world);
+  take_reports(world);
   if (world.snapshot.resolver != nullptr) world.snapshot.resolver = reindexed(world);
 }
 
-void publish_states(const World& world) {
+void take_reports(const World& world) {
   if (!world.has_topology()) return;
-  world.watched->reports.with([&](const std::vector<balance::Report>& reports) {
-    world.states->publish(std::make_shared<const balance::States>(*world.snapshot.topology, reports));
-  });
+  world.watched->reports.with(
+      [&](const std::vector<balance::Report>& reports) { world.snapshot.live->reported(reports); });
 }
 
 std::shared_ptr<const resolve::Provider> indexed(const World& world, const resolve::Provider* before) {

@@ -15,8 +15,8 @@ std::string version_of(const place::Rows& rows);
 // Everything in `world` that follows from the topology. Its providers too, where it has them.
 void put_topology(World& world, place::Rows rows, TopologyInfo info);
 
-// What is known of the nodes, for the world's topology.
-void publish_states(const World& world);
+// What the nodes report, as read last.
+void take_reports(const World& world);
 
 // The `maxmind` provider over the world's databases. before: the one whose place it takes.
 std::shared_ptr<const resolve::Provider> indexed(const World& world, const resolve::Provider* before = nullptr);

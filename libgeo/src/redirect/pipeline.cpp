@@ -14,11 +14,10 @@ enum class Outcome : std::uint8_t { go_on, refused, would_block };
 // One walk through the steps: what is known so far.
 class Journey {
  public:
-  Journey(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
-          const Clock& clock, Decision& decision, Trace* trace)
+  Journey(const Request& request, const Snapshot& snapshot, Wait wait, const Clock& clock, Decision& decision,
+          Trace* trace)
       : request_(request),
         on_(snapshot),
-        states_(states),
         wait_(wait),
         at_{request.now, request.arrived, wait},
         books_{snapshot.billing.get(), snapshot.leases.get(), snapshot.on_unknown},
@@ -46,8 +45,10 @@ class Journey {
     if (on_.options.upto == Upto::inspect) return Outcome::go_on;
     // Not worth a signature where it would have to wait.
     if (!wait_.allowed() && billing::takes_lease(books_, billed(), bill_)) return Outcome::would_block;
-    const Outcome made = step(Step::sign, [&](TraceStep* t) { return sign(t); });
-    return made == Outcome::go_on ? lease() : made;
+    if (Outcome o = step(Step::sign, [&](TraceStep* t) { return sign(t); }); o != Outcome::go_on) return o;
+    if (Outcome o = lease(); o != Outcome::go_on) return o;
+    if (request_.will_watch) on_.live->redirected(decision_.choice, decision_.partner, query_.key);
+    return Outcome::go_on;
   }
 
  private:
@@ -122,13 +123,14 @@ class Journey {
     query_.pattern = on_.options.pattern == kNone ? on_.topology->find_pattern(place::kStreaming) : on_.options.pattern;
     query_.format = on_.options.any_format ? std::nullopt : std::optional(request_.format);
     query_.client_country = location_->country_code;
+    query_.client = location_->coordinates;
     query_.key = balance::camera_key(request_.server, request_.camera);
     query_.exclude = request_.exclude();
-    query_.now = request_.now;
-    const auto choice = on_.balancer->select(query_, states_, trace_ == nullptr ? nullptr : &trace_->account);
+    query_.dice = request_.dice;
+    const auto choice = on_.balancer->select(query_, *on_.live, trace_ == nullptr ? nullptr : &trace_->account);
     if (choice) decision_.choice = *choice;
     if (choice && (request_.wants_json || on_.options.with_alternates))
-      decision_.alternates_found = on_.balancer->alternates(query_, states_, *choice, decision_.alternates);
+      decision_.alternates_found = on_.balancer->alternates(query_, *on_.live, *choice, decision_.alternates);
     if (t != nullptr) t->found = decision_.choice;
     if (choice) return Outcome::go_on;
     return refuse({ErrorCode::no_node,
@@ -220,7 +222,7 @@ class Journey {
             balance::name_of(request_.format),
             right_.token->sha256,
             request_.client_ip,
-            request_.takes_lease};
+            request_.will_watch};
   }
   static void came(TraceStep& t, std::string_view source, From from) {
     t.source = source;
@@ -254,7 +256,6 @@ class Journey {
 
   const Request& request_;
   const Snapshot& on_;
-  const balance::States& states_;
   Wait wait_;
   const Moment at_;
   const billing::Books books_;
@@ -293,11 +294,11 @@ void Decision::clear() {
   authorized_from = billed_from = inspected_from = From::upstream;
 }
 
-bool decide(const Request& request, const Snapshot& snapshot, const balance::States& states, Wait wait,
-            const Clock& clock, Decision& decision, Trace* trace) {
+bool decide(const Request& request, const Snapshot& snapshot, Wait wait, const Clock& clock, Decision& decision,
+            Trace* trace) {
   decision.clear();
   if (trace != nullptr) *trace = Trace{request.place ? std::nullopt : std::optional(request.client_ip), {}, {}};
-  if (Journey(request, snapshot, states, wait, clock, decision, trace).walk() != Outcome::would_block) return true;
+  if (Journey(request, snapshot, wait, clock, decision, trace).walk() != Outcome::would_block) return true;
   // whoever may wait gets an answer: a port that has none by now has used the time up
   if (wait.allowed()) decision.denial = Denial{ErrorCode::deadline_exceeded, "the request's deadline ended first"};
   return wait.allowed();

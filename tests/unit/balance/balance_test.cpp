@@ -19,8 +19,12 @@ using scene::node;
 struct World {
   explicit World(place::Rows rows, Settings settings = {}, std::vector<Report> reports = {})
       : topology(std::make_shared<place::Topology>(std::move(rows))),
-        balancer(topology, settings),
-        states(*topology, reports) {}
+        balancer_(std::make_shared<const Balancer>(topology, settings)),
+        balancer(*balancer_),
+        live(balancer_) {
+    live.reported(reports);
+    live.tick(kNow, MonotonicTime{});
+  }
 
   Query query(std::string_view group, std::string_view camera = "0") const {
     Query q;
@@ -29,11 +33,10 @@ struct World {
     q.pattern = topology->find_pattern("streaming");
     q.format = Format::flv;
     q.key = camera_key("100-abcdef", camera);
-    q.now = kNow;
     return q;
   }
   std::string ask(const Query& q, Account* account = nullptr) const {
-    const auto choice = balancer.select(q, states, account);
+    const auto choice = balancer.select(q, live, account);
     return choice ? topology->node(choice->node).id : "-";
   }
   // node=reason for every node that was looked at
@@ -47,8 +50,9 @@ struct World {
   }
 
   std::shared_ptr<const place::Topology> topology;
-  Balancer balancer;
-  States states;
+  std::shared_ptr<const Balancer> balancer_;
+  const Balancer& balancer;
+  Live live;
 };
 using Reasons = std::map<std::string, std::string>;
 
@@ -64,7 +68,7 @@ std::vector<Index> choices(const World& world, int cameras) {
   std::vector<Index> out;
   for (int i = 0; i < cameras; ++i) {
     q.key = camera_key("100-abcdef", std::to_string(i));
-    const auto choice = world.balancer.select(q, world.states);
+    const auto choice = world.balancer.select(q, world.live);
     out.push_back(choice ? choice->node : kNone);
   }
   return out;
@@ -179,7 +183,7 @@ TEST(Select, TriesAllGroupsOfAPatternBeforeTheNextPattern) {
   EXPECT_EQ(world.ask(world.query("ru-msk")), "spb-1");
   rows.nodes[2].patterns = {"any"};
   const World second(rows);
-  const auto choice = second.balancer.select(second.query("ru-msk"), second.states);
+  const auto choice = second.balancer.select(second.query("ru-msk"), second.live);
   ASSERT_TRUE(choice);
   EXPECT_EQ(second.topology->pattern(choice->pattern).id, "any");
   EXPECT_EQ(second.topology->group(choice->group).id, "ru-msk");
@@ -203,7 +207,7 @@ TEST(Select, HonoursExcludeUnlessNobodyIsLeft) {
   EXPECT_EQ(world.ask(q), "spb-1");
   exclude = {"msk-1", "msk-2", "spb-1"};
   q.exclude = exclude;
-  const auto choice = world.balancer.select(q, world.states);
+  const auto choice = world.balancer.select(q, world.live);
   ASSERT_TRUE(choice);
   EXPECT_TRUE(choice->exclude_ignored);
   EXPECT_EQ(world.topology->node(choice->node).id, first);
@@ -308,9 +312,9 @@ TEST(Reports, ANodeWithoutARowIsEligibleBesideAStaleOne) {
 TEST(Alternates, AreTheCamerasNextNodes) {
   const World world(scene::small_map());
   Query q = world.query("ru-msk");
-  const auto first = world.balancer.select(q, world.states);
+  const auto first = world.balancer.select(q, world.live);
   Choice next[2];
-  ASSERT_EQ(world.balancer.alternates(q, world.states, *first, next), 2U);
+  ASSERT_EQ(world.balancer.alternates(q, world.live, *first, next), 2U);
   std::vector<std::string_view> exclude{world.topology->node(first->node).id};
   q.exclude = exclude;
   EXPECT_EQ(world.topology->node(next[0].node).id, world.ask(q));
@@ -321,9 +325,9 @@ TEST(Alternates, NeverComeTwice) {
   place::Rows rows = scene::small_map();
   rows.groups[0].fallback.clear();
   const World world(rows);
-  const auto first = world.balancer.select(world.query("ru-msk"), world.states);
+  const auto first = world.balancer.select(world.query("ru-msk"), world.live);
   Choice next[2];
-  ASSERT_EQ(world.balancer.alternates(world.query("ru-msk"), world.states, *first, next), 1U);
+  ASSERT_EQ(world.balancer.alternates(world.query("ru-msk"), world.live, *first, next), 1U);
   EXPECT_NE(next[0].node, first->node);
 }
 
@@ -372,7 +376,7 @@ TEST(Select, HoldsItsPromisesInRandomWorlds) {
     if (one_in(3)) exclude = {"n0", "n1"};
     q.exclude = exclude;
     Account account;
-    const auto choice = world.balancer.select(q, world.states, &account);
+    const auto choice = world.balancer.select(q, world.live, &account);
     ASSERT_EQ(choice.has_value(), world.ask(q) != "-");
     int chosen = 0;
     for (const Verdict& v : account.verdicts) {

@@ -82,7 +82,7 @@ TEST_F(Databases, AChangedFileIsTakenUpAndTheRestOfTheWorldStays) {
   EXPECT_EQ(where(), "DE in eu");
   EXPECT_EQ(world->snapshot.resolver->providers()[1]->status({}).calls[0], 2U) << "the counts begin anew";
   EXPECT_EQ(world->snapshot.topology, before->snapshot.topology);
-  EXPECT_EQ(world->states, before->states);
+  EXPECT_EQ(world->snapshot.live, before->snapshot.live);
   EXPECT_EQ(refresh().change, nullptr);
 }
 

@@ -27,7 +27,6 @@ class RedirectListener : public testing::Test {
     keys.push_back(geo::scene::key("k1"));
     snapshot.keys = std::make_shared<const geo::sign::Keyring>(std::move(keys), "k1");
     world->trusted_proxies = geo::client::TrustedProxies({*geo::Cidr::parse("127.0.0.0/8")});
-    world->states->publish(std::make_shared<const geo::balance::States>());
     world->config.deadline.request_ms = deadline_ms_;
     worlds_.publish(std::move(world));
   }
@@ -73,7 +72,6 @@ TEST_F(RedirectListener, DeadlineThatHasPassedIsNotWaitedFor) {
   auto world = std::make_shared<geo::compose::World>();
   world->snapshot = worlds_.latest()->snapshot;
   world->config.deadline.request_ms = 0;
-  world->states->publish(std::make_shared<const geo::balance::States>());
   worlds_.publish(std::move(world));
   const test::Reply reply = ask(kGood);
   EXPECT_EQ(reply.status, 504);

@@ -61,7 +61,6 @@ class ResolverListener : public testing::Test {
         std::vector<std::shared_ptr<const geo::resolve::Provider>>{provider_});
     world->config.cache.places.ttl_s = 1000;
     world->config.deadline.request_ms = request_ms;
-    world->states->publish(std::make_shared<const geo::balance::States>());
     worlds_.publish(std::move(world));
   }
   test::Reply ask(std::string_view target, std::string_view method = "GET", std::string_view headers = "",

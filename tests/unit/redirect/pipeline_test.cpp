@@ -30,7 +30,8 @@ struct World {
   explicit World(place::Rows rows = scene::small_map()) {
     auto topology = std::make_shared<place::Topology>(std::move(rows));
     snapshot.topology = topology;
-    snapshot.balancer = std::make_shared<balance::Balancer>(topology, balance::Settings{});
+    snapshot.balancer = std::make_shared<const balance::Balancer>(topology, balance::Settings{});
+    snapshot.live = std::make_shared<balance::Live>(snapshot.balancer);
     providers.push_back(std::make_shared<resolve::Networks>());
     snapshot.authorizer = std::make_shared<auth::Rules>(store);
     snapshot.billing = store;
@@ -48,7 +49,7 @@ struct World {
   // The code; "would block" where nothing was decided.
   std::string run(Wait wait = Wait::never()) {
     if (!snapshot.resolver) snapshot.resolver = std::make_shared<resolve::Resolver>(std::move(providers));
-    if (!decide(request, snapshot, states, wait, clock, decision, &trace)) return "would block";
+    if (!decide(request, snapshot, wait, clock, decision, &trace)) return "would block";
     return decision.ok() ? "redirect" : std::string(name_of(decision.denial->code));
   }
   std::string trace_json() const {
@@ -65,7 +66,6 @@ struct World {
   std::shared_ptr<scene::MemoryStore> store = scene::happy_store();
   std::vector<std::shared_ptr<const resolve::Provider>> providers;
   Snapshot snapshot;
-  balance::States states;
   scene::StoppedClock clock;
   Request request;
   Decision decision;
@@ -159,7 +159,7 @@ TEST(Pipeline, TheLeaseIsTakenLastAndNeverByARefusedRequest) {
   const auto leases = std::make_shared<ScriptedLeases>();
   world.snapshot.leases = leases;
   EXPECT_EQ(world.run(), "redirect") << "who does not watch takes none";
-  world.request.takes_lease = true;
+  world.request.will_watch = true;
   EXPECT_EQ(world.run(Wait::never()), "would block");
   EXPECT_EQ(leases->taken, 0);
   EXPECT_EQ(world.run(soon), "redirect");
@@ -280,10 +280,9 @@ TEST(Pipeline, AllocatesNothingOnTheWarmPath) {
   world.snapshot.billing = fixed;
   world.snapshot.devices = fixed;
   ASSERT_EQ(world.run(), "redirect");
-  for (int i = 0; i < 3; ++i)
-    decide(world.request, world.snapshot, world.states, Wait::never(), world.clock, world.decision);
+  for (int i = 0; i < 3; ++i) decide(world.request, world.snapshot, Wait::never(), world.clock, world.decision);
   const std::size_t before = test::allocations();
-  ASSERT_TRUE(decide(world.request, world.snapshot, world.states, Wait::never(), world.clock, world.decision));
+  ASSERT_TRUE(decide(world.request, world.snapshot, Wait::never(), world.clock, world.decision));
   EXPECT_EQ(test::allocations() - before, 0U);
   EXPECT_TRUE(world.decision.ok());
 }

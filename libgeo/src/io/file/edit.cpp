@@ -91,7 +91,7 @@ Result<bool> edit(const std::filesystem::path& file, const std::function<Changed
   const Descriptor folder(error ? -1 : ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // Where the file system has no such locks, two edits at once are the operator's to avoid.
   if (folder.open())
-    if (const auto locked = lock(folder, kPatience); !locked && locked.error().empty())
+    if (const auto locked = io::lock(folder, kPatience); !locked && locked.error().empty())
       return deny(ErrorCode::upstream_unavailable, fmt::format("{}: another process is changing it", file.string()));
 
   const auto text = read_bytes(file);

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "geo/balance.h"
+#include "balance/table.h"
 
 namespace geo::balance {
 
@@ -18,13 +18,6 @@ std::uint64_t camera_key(std::string_view server, std::string_view camera) {
 
 namespace affinity {
 namespace {
-
-// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every input bit changes every output bit with probability 1/2.
-constexpr std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
 
 // -ln(u) for u = (bits + 1) / 2^53 in (0, 1]. std::log may differ in the last bit from library to library; this does
 // not.

@@ -1,0 +1,331 @@
+#include "geo/balance/live.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "balance/table.h"
+
+namespace geo::balance {
+namespace {
+
+using std::chrono::duration;
+using std::chrono::seconds;
+
+constexpr seconds kDamping{60};
+constexpr std::size_t kPastMax = 64;  // how finely the time is known that reports were made at
+constexpr std::size_t kRows = 2;
+
+// What is left after a while of what fades by half in each half-life.
+double faded(MonotonicTime::duration elapsed, seconds half_life) {
+  return std::exp2(-duration<double>(elapsed) / duration<double>(half_life));
+}
+
+}  // namespace
+
+Live::Live(std::shared_ptr<const Balancer> balancer)
+    : balancer_(std::move(balancer)),
+      nodes_(new Node[balancer_->topology().rows().nodes.size()]),
+      groups_(new Group[balancer_->topology().rows().groups.size()]),
+      sums_(new Sums[balancer_->tables_.size()]),
+      heard_width_(std::bit_ceil(std::max<std::size_t>(4096, 16 * balancer_->topology().rows().nodes.size()))),
+      books_(balancer_->topology().rows().nodes.size()) {
+  const place::Rows& rows = balancer_->topology().rows();
+  const auto limited = static_cast<std::size_t>(
+      std::count_if(balancer_->limited_.begin(), balancer_->limited_.end(), [](Index each) { return each != kNone; }));
+  quotas_.reset(new std::atomic<std::int64_t>[limited * rows.groups.size()]());
+  heard_.reset(new std::atomic<std::uint32_t>[kRows * heard_width_]());
+  for (std::size_t i = 0; i < rows.nodes.size(); ++i) {
+    if (rows.nodes[i].admin == place::Admin::online) continue;
+    books_[i].state = rows.nodes[i].admin == place::Admin::drain ? State::drain : State::offline;
+    books_[i].because = Because::admin;
+  }
+  sum_up();
+}
+
+Live::Live(std::shared_ptr<const Balancer> balancer, const Live& before) : Live(std::move(balancer)) {
+  const std::lock_guard lock(before.mutex_);
+  const place::Topology &now = balancer_->topology(), &then = before.balancer_->topology();
+  std::vector<Index> was(now.rows().nodes.size());
+  for (Index node = 0; node < was.size(); ++node) {
+    was[node] = then.find_node(now.node(node).id);
+    if (was[node] == kNone) continue;
+    const Node& from = before.nodes_[was[node]];
+    Node& to = nodes_[node];
+    to.redirects = from.redirects.load();
+    to.faded = from.faded.load();
+    to.offset = from.offset.load();
+    to.health = from.health.load();
+    to.has_report = from.has_report.load();
+    to.full = from.full.load();
+    to.ramp = from.ramp.load();
+    books_[node] = before.books_[was[node]];
+  }
+  for (const Past& past : before.past_) {
+    Past mine{past.at, std::vector<std::int64_t>(was.size())};
+    for (std::size_t i = 0; i < was.size(); ++i)
+      if (was[i] != kNone) mine.redirects[i] = past.redirects[was[i]];
+    past_.push_back(std::move(mine));
+  }
+  if (heard_width_ == before.heard_width_)
+    for (std::size_t i = 0; i < kRows * heard_width_; ++i) heard_[i] = before.heard_[i].load();
+  const std::size_t groups = now.rows().groups.size();
+  for (Index partner = 0; partner < now.rows().partners.size(); ++partner) {
+    const Index old_partner = then.find_partner(now.partner(partner).id);
+    if (balancer_->limited_[partner] == kNone || old_partner == kNone ||
+        before.balancer_->limited_[old_partner] == kNone)
+      continue;
+    for (Index group = 0; group < groups; ++group)
+      if (const Index old_group = then.find_group(now.group(group).id); old_group != kNone)
+        quota_of(partner, group)->store(before.quota_of(old_partner, old_group)->load());
+  }
+  ticked_ = before.ticked_;
+  sum_up();
+}
+
+Live::~Live() = default;
+
+const Report* Live::Book::report() const {
+  if (!stored || (own && own->seen_at > stored->seen_at)) return own ? &*own : nullptr;
+  return &*stored;
+}
+
+std::atomic<std::int64_t>* Live::quota_of(Index partner, Index group) const {
+  return &quotas_[std::size_t{balancer_->limited_[partner]} * balancer_->topology().rows().groups.size() + group];
+}
+
+std::uint32_t Live::heard_of(std::uint64_t key) const {
+  const std::size_t mask = heard_width_ - 1;
+  const std::uint32_t one = heard_[key & mask].load(std::memory_order_relaxed);
+  const std::uint32_t other = heard_[heard_width_ + (key >> 32 & mask)].load(std::memory_order_relaxed);
+  return std::min(one, other) / kHeard;
+}
+
+void Live::redirected(const Choice& choice, Index partner, std::uint64_t key) {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  nodes_[choice.node].redirects.fetch_add(1, kRelaxed);
+  nodes_[choice.node].faded.fetch_add(kOne, kRelaxed);
+  groups_[choice.group].redirects.fetch_add(1, kRelaxed);
+  if (partner != kNone && balancer_->limited_[partner] != kNone)
+    quota_of(partner, choice.group)->fetch_add(kOne, kRelaxed);
+  if (balancer_->settings().balance_factor == 0) return;
+  const std::size_t mask = heard_width_ - 1;
+  heard_[key & mask].fetch_add(kHeard, kRelaxed);
+  heard_[heard_width_ + (key >> 32 & mask)].fetch_add(kHeard, kRelaxed);
+}
+
+void Live::reported(const std::vector<Report>& reports) {
+  const place::Topology& topology = balancer_->topology();
+  const std::lock_guard lock(mutex_);
+  for (Book& book : books_) book.stored.reset();
+  for (const Report& report : reports)
+    if (const Index node = topology.find_node(report.id); node != kNone) books_[node].stored = report;
+}
+
+void Live::checked(Index node, bool passed, const std::optional<Report>& report) {
+  const std::lock_guard lock(mutex_);
+  Book& book = books_[node];
+  if (report) book.own = report;
+  book.run = passed == book.passes ? 0 : book.run + 1;
+  const Settings& settings = balancer_->settings();
+  if (book.run < (passed ? settings.rise : settings.fall)) return;
+  book.passes = passed;
+  book.run = 0;
+}
+
+// Nothing: they are not known.
+std::optional<std::int64_t> Live::sessions_of(Index node, const Report& report) const {
+  if (report.sessions) return report.sessions;
+  const std::optional<std::int64_t>& capacity = balancer_->topology().node(node).capacity;
+  if (!report.load || !capacity) return std::nullopt;
+  return std::llround(std::min(*report.load, 1e6) * static_cast<double>(*capacity));
+}
+
+// Between two looks it is taken to have grown evenly.
+std::int64_t Live::redirects_by(Index node, WallTime then) const {
+  const auto after = std::find_if(past_.begin(), past_.end(), [&](const Past& past) { return past.at > then; });
+  if (past_.empty() || (after == past_.begin() && after != past_.end()))
+    return past_.empty() ? 0 : after->redirects[node];
+  const Past& low = *std::prev(after);
+  if (after == past_.end() || after->at == low.at) return low.redirects[node];
+  const double part = duration<double>(then - low.at) / duration<double>(after->at - low.at);
+  return low.redirects[node] + std::llround(part * static_cast<double>(after->redirects[node] - low.redirects[node]));
+}
+
+std::vector<StateChange> Live::tick(WallTime now, MonotonicTime monotonic) {
+  const place::Topology& topology = balancer_->topology();
+  std::vector<StateChange> changes;
+  const std::lock_guard lock(mutex_);
+  fade(monotonic);
+  remember(now);
+  for (Index group = 0; group < topology.rows().groups.size(); ++group) {
+    bool any = false, all_old = true;
+    for (const Index node : topology.nodes_of(group)) {
+      const Report* const report = books_[node].report();
+      if (report == nullptr || topology.node(node).admin != place::Admin::online) continue;
+      any = true;
+      all_old = all_old && balancer_->is_stale(*report, now);
+    }
+    for (const Index node : topology.nodes_of(group)) judge(node, now, monotonic, any && all_old, changes);
+  }
+  sum_up();
+  return changes;
+}
+
+void Live::fade(MonotonicTime monotonic) {
+  if (ticked_ && monotonic > *ticked_) {
+    const double left = faded(monotonic - *ticked_, balancer_->settings().credit_half_life);
+    const auto fade_one = [left](auto& count) {
+      const auto was = count.load(std::memory_order_relaxed);
+      using Count = decltype(was);
+      if (was > 0)
+        count.fetch_sub(was - static_cast<Count>(static_cast<double>(was) * left), std::memory_order_relaxed);
+    };
+    const place::Rows& rows = balancer_->topology().rows();
+    for (std::size_t i = 0; i < rows.nodes.size(); ++i) fade_one(nodes_[i].faded);
+    for (Index partner = 0; partner < rows.partners.size(); ++partner)
+      if (balancer_->limited_[partner] != kNone)
+        for (Index group = 0; group < rows.groups.size(); ++group) fade_one(*quota_of(partner, group));
+    for (std::size_t i = 0; i < kRows * heard_width_; ++i) fade_one(heard_[i]);
+  }
+  ticked_ = std::max(monotonic, ticked_.value_or(monotonic));
+}
+
+// Who is up, and why not.
+void Live::judge(Index node, WallTime now, MonotonicTime monotonic, bool reports_failed,
+                 std::vector<StateChange>& changes) {
+  const place::Node& row = balancer_->topology().node(node);
+  Book& book = books_[node];
+  Node& live = nodes_[node];
+  const Report* const report = book.report();
+  const bool is_old = report != nullptr && balancer_->is_stale(*report, now);
+
+  State state = State::up;
+  Because because = report == nullptr ? Because::nothing : Because::report;
+  if (!book.passes) {
+    state = State::unhealthy, because = Because::check;
+  } else if (is_old) {
+    state = State::stale;
+  } else if (report != nullptr && !report->online) {
+    state = State::unhealthy;
+  }
+  const bool down = state != State::up && !(state == State::stale && reports_failed);
+
+  // Damping delays only the way up.
+  if (down) {
+    if (!book.down && book.returned && monotonic - *book.returned < kDamping) book.damped = true;
+    book.down = true;
+    book.good_since.reset();
+  } else if (book.down) {
+    if (!book.good_since) book.good_since = monotonic;
+    if (book.damped && monotonic - *book.good_since < kDamping) {
+      state = State::unhealthy, because = Because::damping;
+    } else {
+      book.down = book.damped = false;
+      book.returned = monotonic;
+    }
+  }
+  ramp(node, monotonic);
+
+  live.health.store(state, std::memory_order_relaxed);
+  live.has_report.store(report != nullptr, std::memory_order_relaxed);
+  const bool known = report != nullptr && !is_old;
+  const std::optional<std::int64_t> sessions = known ? sessions_of(node, *report) : std::nullopt;
+  live.full.store(known && report->load && *report->load >= 1, std::memory_order_relaxed);
+  live.offset.store(sessions ? *sessions - redirects_by(node, report->seen_at) : kUnknown, std::memory_order_relaxed);
+
+  if (row.admin != place::Admin::online) {
+    state = row.admin == place::Admin::drain ? State::drain : State::offline;
+    because = Because::admin;
+  }
+  if (state != book.state) {
+    changes.push_back({node, book.state, state, because});
+    book.since = now;
+  }
+  book.state = state;
+  book.because = because;
+}
+
+// From nothing to all cameras, since its return.
+void Live::ramp(Index node, MonotonicTime monotonic) {
+  const Book& book = books_[node];
+  const seconds whole = balancer_->settings().slow_start;
+  double part = 1;
+  if (book.returned && whole.count() > 0)
+    part = std::min(1.0, duration<double>(monotonic - *book.returned) / duration<double>(whole));
+  nodes_[node].ramp.store(static_cast<std::uint16_t>(part * kRampEnd), std::memory_order_relaxed);
+}
+
+void Live::sum_up() {
+  for (std::size_t i = 0; i < balancer_->tables_.size(); ++i) {
+    const Table& table = balancer_->tables_[i];
+    bool any_report = false, all_old = true;
+    for (const Candidate& candidate : table.candidates) {
+      if (!has_report(candidate.node)) continue;
+      any_report = true;
+      all_old = all_old && nodes_[candidate.node].health.load() == State::stale;
+    }
+    const bool failed = any_report && all_old;
+    double weight = 0, healthy = 0;
+    std::int64_t under_way = 0;
+    const std::int64_t redirects = groups_[table.group].redirects.load();
+    for (const Candidate& candidate : table.candidates) {
+      const Node& node = nodes_[candidate.node];
+      const State health = node.health.load();
+      if (health != State::up && !(health == State::stale && failed)) continue;
+      healthy += candidate.weight;
+      weight += candidate.weight * node.ramp.load() / kRampEnd;
+      under_way += node.under_way();
+    }
+    Sums& sums = sums_[i];
+    sums.weight.store(weight);
+    sums.under_way.store(under_way);
+    sums.redirects_by.store(redirects);
+    sums.anyone.store(healthy > 0);
+    sums.panic.store(healthy * 100 < balancer_->settings().panic_percent * table.weight);
+    sums.reports_failed.store(failed);
+  }
+}
+
+void Live::remember(WallTime now) {
+  const auto reach = balancer_->settings().report_max_age + seconds(1);
+  if (!past_.empty() && now < past_.back().at) past_.clear();  // the clock was put back
+  while (past_.size() > 1 && now - past_[1].at >= reach) past_.pop_front();
+  const bool anyone =
+      std::any_of(books_.begin(), books_.end(), [](const Book& book) { return book.report() != nullptr; });
+  if (!anyone) past_.clear();
+  // as often as kPastMax of them reach back far enough
+  if (past_.size() > 1 && now - past_[past_.size() - 2].at < reach / kPastMax) past_.pop_back();
+  Past past{now, std::vector<std::int64_t>(books_.size())};
+  for (std::size_t i = 0; i < books_.size(); ++i) past.redirects[i] = nodes_[i].redirects.load();
+  past_.push_back(std::move(past));
+}
+
+NodeStatus Live::status(Index node) const {
+  const std::lock_guard lock(mutex_);
+  const Book& book = books_[node];
+  NodeStatus status{book.state, book.because, book.since, {}, under_way(node)};
+  const Report* const report = book.report();
+  const std::optional<std::int64_t>& capacity = balancer_->topology().node(node).capacity;
+  if (report != nullptr) {
+    if (report->load)
+      status.load = report->load;
+    else if (report->sessions && capacity && *capacity > 0)
+      status.load = static_cast<double>(*report->sessions) / static_cast<double>(*capacity);
+  }
+  return status;
+}
+
+bool Live::anyone_eligible() const {
+  for (std::size_t i = 0; i < balancer_->tables_.size(); ++i)
+    if (sums_[i].anyone.load()) return true;
+  return false;
+}
+
+std::optional<Report> Live::report_of(Index node) const {
+  const std::lock_guard lock(mutex_);
+  const Report* const report = books_[node].report();
+  return report == nullptr ? std::nullopt : std::optional(*report);
+}
+
+}  // namespace geo::balance

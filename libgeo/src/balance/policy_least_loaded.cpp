@@ -1,0 +1,25 @@
+// Two at random, by weight; the one with less under way for its weight serves (Mitzenmacher 2001). Never the least
+// loaded of all: by a report that is seconds old everybody would be sent to the same one.
+#include "balance/table.h"
+
+namespace geo::balance {
+
+const Candidate* by_least_load(const Admission& may) {
+  Order order(may.table, may.query.dice);
+  const Candidate *first = nullptr, *second = nullptr;
+  while (const Candidate* candidate = order.next()) {
+    if (candidate == first || !may(*candidate)) continue;
+    if (first != nullptr) {
+      second = candidate;
+      break;
+    }
+    first = candidate;
+  }
+  if (second == nullptr) return first;
+  const auto load = [&](const Candidate& candidate) {
+    return static_cast<double>(may.live.under_way(candidate.node) + 1) / may.weight_of(candidate);
+  };
+  return load(*second) < load(*first) ? second : first;
+}
+
+}  // namespace geo::balance

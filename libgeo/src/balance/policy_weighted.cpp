@@ -1,0 +1,13 @@
+// At random, by weight.
+#include "balance/table.h"
+
+namespace geo::balance {
+
+const Candidate* by_weight(const Admission& may) {
+  Order order(may.table, may.query.dice);
+  while (const Candidate* candidate = order.next())
+    if (may(*candidate)) return candidate;
+  return nullptr;
+}
+
+}  // namespace geo::balance

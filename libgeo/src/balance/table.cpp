@@ -1,0 +1,80 @@
+#include "balance/table.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numbers>
+
+namespace geo::balance {
+
+SiteAt site_at(const place::Coordinates& at) {
+  constexpr double kRadians = std::numbers::pi / 180;
+  const double latitude = at.latitude * kRadians, longitude = at.longitude * kRadians;
+  return {std::cos(latitude) * std::cos(longitude), std::cos(latitude) * std::sin(longitude), std::sin(latitude)};
+}
+
+void Table::claim_cells() {
+  if (candidates.size() <= kDrawnMax) return;
+  // What a cell is worth: a power of two, so that it stays while rows come and go. 16 to 33 cells for each candidate.
+  int exponent = 0;
+  std::frexp(weight / (16 * static_cast<double>(candidates.size())), &exponent);
+  const double worth = std::ldexp(1.0, exponent - 1);
+  struct Claim {
+    std::uint64_t home;
+    std::uint32_t cell;
+  };
+  std::vector<Claim> claims;
+  for (std::uint32_t i = 0; i < candidates.size(); ++i) {
+    const double wanted = candidates[i].weight / worth;
+    const double whole = std::floor(wanted);
+    const std::uint64_t seed = candidates[i].seed;
+    const auto home = [&](std::uint64_t number) { return mix(seed ^ mix(number + 0x9e3779b97f4a7c15ULL)); };
+    for (std::uint64_t n = 0; n < static_cast<std::uint64_t>(whole); ++n) claims.push_back({home(n), i});
+    const auto part = static_cast<std::uint32_t>(std::ldexp(wanted - whole, 32));
+    parts.push_back(part);
+    if (part > 0) claims.push_back({home(static_cast<std::uint64_t>(whole)), i | kInPart});
+  }
+  const std::size_t size = std::bit_ceil(2 * claims.size());
+  shift = static_cast<unsigned>(64 - std::countr_zero(size));
+  cells.assign(size, kNobody);
+  // Those that meet move on to the next free cell, in an order that is the same however the rows stand.
+  std::sort(claims.begin(), claims.end(), [](const Claim& a, const Claim& b) { return a.home < b.home; });
+  for (const Claim& claim : claims) {
+    std::size_t at = claim.home >> shift;
+    while (cells[at] != kNobody) at = (at + 1) & (size - 1);
+    cells[at] = claim.cell;
+  }
+}
+
+const Candidate* Order::next_drawn() {
+  const std::vector<Candidate>& candidates = table_.candidates;
+  if (!drawn_) {
+    drawn_ = true;
+    for (std::size_t i = 0; i < candidates.size(); ++i)
+      draws_[i] = affinity::draw(key_, candidates[i].seed, candidates[i].inverse_weight);
+  }
+  std::size_t best = candidates.size();
+  double lowest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < candidates.size(); ++i)
+    if (draws_[i] < lowest) lowest = draws_[i], best = i;
+  if (best == candidates.size()) return nullptr;
+  draws_[best] = std::numeric_limits<double>::infinity();
+  return &candidates[best];
+}
+
+const Candidate* Order::next_by_draw() {
+  const std::vector<Candidate>& candidates = table_.candidates;
+  std::size_t best = candidates.size();
+  double lowest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const double draw = affinity::draw(key_, candidates[i].seed, candidates[i].inverse_weight);
+    const bool told = draw < last_draw_ || (draw == last_draw_ && i <= last_);
+    if (!told && draw < lowest) lowest = draw, best = i;
+  }
+  if (best == candidates.size()) return nullptr;
+  last_draw_ = lowest;
+  last_ = best;
+  return &candidates[best];
+}
+
+}  // namespace geo::balance
