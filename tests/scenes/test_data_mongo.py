@@ -15,7 +15,7 @@ import pytest
 
 from support import raw_http
 from support.town import town
-from support.world import BIN, LONG, REPO, environment, geoctl
+from support.world import BIN, LONG, REPO, environment, geoctl, run_geod
 
 DEMO = REPO / "config" / "demo"
 FILES = ("topology.toml", "accounts.toml", "devices.toml")
@@ -197,6 +197,14 @@ def test_a_store_that_is_silent(stage, own_mongo):
 
 def test_a_store_that_refuses_the_login(stage, doorkeeper):
     check_every_command(stage, doorkeeper, "authentication failed")
+
+
+def test_a_check_tells_of_a_password_that_is_not_taken(stage, doorkeeper):
+    world = stage.world(store={"kind": "mongodb", "uri": f"mongodb://geo:s3cret@127.0.0.1:{doorkeeper}/", "database": "geo"})
+    told = run_geod(world, "--check")
+    assert told.exit == 2 and "store: authentication failed" in told.err and "s3cret" not in told.err, told
+    told = world.geoctl("config", "check")
+    assert told.exit == 6 and "authentication failed" in told.out + told.err, told
 
 
 def test_the_uri_may_be_in_a_file(stage, mongo):

@@ -283,9 +283,11 @@ class Builder {
     take_reports(*world_);
   }
 
-  // A store that says nonsense is a fault; one that is away is waited for, where there is somebody to wait.
+  // A store that says nonsense is a fault; one that is away is waited for, where there is somebody to wait. A user or
+  // password that is wrong is one of the config's where that is checked; a geod that starts waits until it is taken.
   void without_topology(const io::NoTopology& none) {
-    if (!none.away) return fault("store.uri", "store", none.why);
+    const bool is_check = options_.serving && !options_.last_good;
+    if (!none.away || (none.locked_out && is_check)) return fault("store.uri", "store", none.why);
     if (options_.last_good)
       options_.log("the store cannot be reached and there is no last good topology: " + none.why +
                    "; nobody can be served until it can");

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "config/keys.h"
 #include "geo/base/text.h"
 
@@ -72,6 +75,45 @@ std::string Key::type() const {
   return std::visit(Type{*this}, default_slot(*this));
 }
 
+// Those of a MongoDB URI whose values are no secrets, in lower case, sorted.
+constexpr std::array<std::string_view, 37> kPlainOptions{"appname",
+                                                         "authmechanism",
+                                                         "authsource",
+                                                         "canonicalizehostname",
+                                                         "compressors",
+                                                         "connecttimeoutms",
+                                                         "directconnection",
+                                                         "gssapiservicename",
+                                                         "heartbeatfrequencyms",
+                                                         "journal",
+                                                         "loadbalanced",
+                                                         "localthresholdms",
+                                                         "maxidletimems",
+                                                         "maxpoolsize",
+                                                         "maxstalenessseconds",
+                                                         "minpoolsize",
+                                                         "readconcernlevel",
+                                                         "readpreference",
+                                                         "readpreferencetags",
+                                                         "replicaset",
+                                                         "retryreads",
+                                                         "retrywrites",
+                                                         "safe",
+                                                         "serverselectiontimeoutms",
+                                                         "serverselectiontryonce",
+                                                         "sockettimeoutms",
+                                                         "ssl",
+                                                         "tls",
+                                                         "tlsallowinvalidcertificates",
+                                                         "tlsallowinvalidhostnames",
+                                                         "tlscafile",
+                                                         "tlscertificatekeyfile",
+                                                         "tlsinsecure",
+                                                         "w",
+                                                         "waitqueuetimeoutms",
+                                                         "wtimeoutms",
+                                                         "zlibcompressionlevel"};
+
 std::string without_password(std::string_view uri) {
   std::string out(uri);
   // A password that is not percent-encoded may hold '/' or '@': all up to the last '@' counts as user and password.
@@ -80,15 +122,22 @@ std::string without_password(std::string_view uri) {
   const std::size_t end = out.rfind('@');
   if (end != std::string::npos && end > start)
     if (const std::size_t colon = out.find(':', start); colon < end) out.replace(colon + 1, end - colon - 1, "***");
-  // Options that hold secrets: tlsCertificateKeyFilePassword, AWS_SESSION_TOKEN in authMechanismProperties.
-  for (std::size_t option = out.find('?'); option != std::string::npos; option = out.find('&', option + 1)) {
-    const std::size_t equals = out.find('=', option);
-    if (equals == std::string::npos) break;
-    const std::string name = lower(std::string_view(out).substr(option + 1, equals - option - 1));
-    if (name.find("password") == std::string::npos && name != "authmechanismproperties") continue;
-    out.replace(equals + 1, std::min(out.find('&', equals), out.size()) - equals - 1, "***");
+  // Of others nobody knows what they hold; of these all do.
+  const std::size_t question = out.find('?');
+  if (question == std::string::npos) return out;
+  std::string shown = out.substr(0, question);
+  for (std::size_t from = question; from < out.size();) {
+    const std::size_t to = std::min(out.find_first_of("&;", from + 1), out.size());
+    const std::string_view option = std::string_view(out).substr(from, to - from);
+    const std::size_t equals = option.find('=');
+    const std::string name = lower(option.substr(1, std::min(equals, option.size()) - 1));
+    if (std::binary_search(kPlainOptions.begin(), kPlainOptions.end(), name))
+      shown += option;
+    else
+      shown.append(option.substr(0, equals == option.npos ? 1 : equals + 1)).append("***");
+    from = to;
   }
-  return out;
+  return shown;
 }
 
 std::string show(const Config& config) {

@@ -66,7 +66,9 @@ INSTANTIATE_TEST_SUITE_P(
                     UriCase{"mongodb://h/?tls=true&tlsCertificateKeyFilePassword=secret&w=1",
                             "mongodb://h/?tls=true&tlsCertificateKeyFilePassword=***&w=1"},
                     UriCase{"mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:secret",
-                            "mongodb://h/?authMechanismProperties=***"}));
+                            "mongodb://h/?authMechanismProperties=***"},
+                    UriCase{"mongodb://h/?bogus=secret;replicaSet=rs0&secret&w=1",
+                            "mongodb://h/?bogus=***;replicaSet=rs0&***&w=1"}));
 
 TEST(ShowPassword, OfOtherUrlsIsHiddenToo) {
   Config config;

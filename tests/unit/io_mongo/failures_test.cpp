@@ -177,10 +177,18 @@ TEST(Failures, ALoginThatIsRefusedIsRejectedAndShowsNoSecret) {
   const WireServer server([] { return server_error(18, "no user geod-ru with password hunter2 in admin"); });
   const auto got = find(*open("mongodb://geod-ru:hunter2@" + server.uri().substr(10)));
   ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().kind, Kind::rejected);
+  EXPECT_EQ(got.error().kind, Kind::locked_out);
   EXPECT_EQ(got.error().why.find("hunter2"), got.error().why.npos) << got.error().why;
-  EXPECT_EQ(got.error().why.find("geod-ru"), got.error().why.npos) << got.error().why;
-  EXPECT_NE(got.error().why, "");
+  EXPECT_EQ(got.error().why, "authentication failed: in words that hold the password");
+}
+
+// What is left out of a text shows what was there.
+TEST(Failures, ATextHasNoHolesOfTheSizeOfASecret) {
+  const WireServer server([] { return server_error(18, "Authentication failed.\n"); });
+  EXPECT_EQ(find(*open("mongodb://geo:e@" + server.uri().substr(10))).error().why,
+            "authentication failed: Authentication failed.");
+  EXPECT_EQ(find(*open("mongodb://geo:expired@" + closed_port().substr(10), 300ms)).error().why,
+            "not reachable: connection refused, or no route to it");
 }
 
 TEST(Failures, ALoginThatIsNeverAnsweredIsATimeout) {

@@ -36,6 +36,26 @@ TEST(Uri, SaysWhatIsWrong) {
             "its option w is wrong: who got the lease is known by the acknowledgement");
 }
 
+// libmongoc takes the first @ for the end of the password, and the rest of it for a host's name.
+TEST(Uri, AnAtThatIsNotEncodedIsAFault) {
+  for (const char* bad : {"mongodb://geo:hunter@2secret@127.0.0.1:1/", "mongodb://geo:hunter2@@127.0.0.1",
+                          "mongodb://geo:1/hunter@127.0.0.1/geo", "mongodb+srv://geo:hun@ter@c.example.com",
+                          "mongodb://geo:1?hunter@2@a.example.com/"})
+    EXPECT_EQ(fault(bad), "its user or password cannot be read: special characters in them are percent-encoded") << bad;
+  EXPECT_EQ(fault("mongodb://geo:hunter%402secret@127.0.0.1:1/?appName=geod@a"), "");
+}
+
+// libmongoc passes over them.
+TEST(Uri, OptionsThatNobodyKnowsAreFaults) {
+  EXPECT_EQ(fault("mongodb://a.example.com/?bogus=hunter2"), "its option bogus is unknown");
+  EXPECT_EQ(fault("mongodb://geo:x@a.example.com/?tls=true&serverSelectionTimeout=5"),
+            "its option serverSelectionTimeout is unknown");
+  EXPECT_EQ(fault("mongodb://a.example.com/?hunter%202=1"), "its option of a strange name is unknown");
+  EXPECT_EQ(fault("mongodb://a.example.com/?tls=hunter2"), "its option tls is wrong");
+  EXPECT_EQ(fault("mongodb://geo:x@a.example.com/?authMechanism=NOPE"), "its option authMechanism is wrong");
+  EXPECT_EQ(fault("mongodb://a.example.com/?maxStalenessSeconds=-7"), "its option maxStalenessSeconds is wrong");
+}
+
 TEST(Uri, NoFaultShowsASecret) {
   for (const char* bad : {"mongodb://geod:hunter2/x@a.example.com", "mongodb://geod:hunter2@a.example.com:99999",
                           "mongodb://geod:hunter2%zz@a.example.com", "mongodb://geod:hunter2:@a.example.com",

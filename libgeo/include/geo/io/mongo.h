@@ -49,7 +49,8 @@ struct MongoTopology {
 
 // Why there is no topology.
 struct NoTopology {
-  bool away = false;  // nobody could be asked; false: what the store says is no topology
+  bool away = false;        // nobody could be asked; false: what the store says is no topology
+  bool locked_out = false;  // away, since it does not take the URI's user and password
   std::string why;
 };
 

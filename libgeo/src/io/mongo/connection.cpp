@@ -98,17 +98,10 @@ void at_most(mongoc_uri_t* uri, const char* option, milliseconds limit) {
   if (given <= 0 || given > ms) mongoc_uri_set_option_as_int32(uri, option, ms);
 }
 
-void replace_all(std::string& text, std::string_view what) {
-  for (std::size_t at = 0; !what.empty() && (at = text.find(what, at)) != text.npos; at += 3)
-    text.replace(at, what.size(), "***");
-}
-
-void init_once() {
-  [[maybe_unused]] static const bool done = [] {
-    mongoc_init();
-    mongoc_log_set_handler([](mongoc_log_level_t, const char*, const char*, void*) {}, nullptr);
-    return true;
-  }();
+bool holds(std::string_view text, const char* what) {
+  // Shorter ones are in any text; who takes such a password has none.
+  constexpr std::size_t kShortest = 4;
+  return what != nullptr && std::string_view(what).size() >= kShortest && text.find(what) != text.npos;
 }
 
 }  // namespace
@@ -128,7 +121,7 @@ struct Connection::Pool {
   }
   Done<mongoc_client_pool_t*> made();
   void listen();
-  std::string masked(std::string_view text) const;
+  std::string told(std::string_view text) const;
   std::string why_not(const bson_error_t& error) const;
   Failure refused() { return {Kind::unreachable, "not reachable: " + heard.why()}; }
   Failure failure(const bson_error_t& error, MonotonicTime since);
@@ -169,13 +162,14 @@ Done<mongoc_client_pool_t*> Connection::Pool::made() {
   return clients.get();
 }
 
-std::string Connection::Pool::masked(std::string_view text) const {
+// What a server or libmongoc says, as it may be told. Where it quotes the password all of it is left out: the words
+// around a hole would tell what is in it.
+std::string Connection::Pool::told(std::string_view text) const {
+  if (holds(text, mongoc_uri_get_password(uri.get()))) return "in words that hold the password";
   // Servers quote the whole command after a brace.
   std::string out(text.substr(0, std::min<std::size_t>(text.find('{'), 200)));
-  for (const char* secret : {mongoc_uri_get_password(uri.get()), mongoc_uri_get_username(uri.get())}) {
-    if (secret) replace_all(out, secret);
-  }
   for (char& c : out) {
+    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
     if (static_cast<unsigned char>(c) < ' ' || static_cast<unsigned char>(c) > '~') c = '?';
   }
   while (!out.empty() && (out.back() == ' ' || out.back() == ':')) out.pop_back();
@@ -190,13 +184,13 @@ std::string Connection::Pool::why_not(const bson_error_t& error) const {
     return "its name cannot be resolved";
   // One text for two things, but whoever is silent is told apart before.
   if (std::string_view(error.message).ends_with("socket error or timeout")) return "the connection was closed";
-  return masked(error.message);
+  return told(error.message);
 }
 
 Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since) {
   const bool was_long = is_long(std::chrono::steady_clock::now() - since);
   const auto away = [&](bool silent) {
-    return silent ? Failure{Kind::timeout, fmt::format("timed out: {}", masked(error.message))}
+    return silent ? Failure{Kind::timeout, fmt::format("timed out: {}", told(error.message))}
                   : Failure{Kind::unreachable, fmt::format("not reachable: {}", why_not(error))};
   };
   switch (error.domain) {
@@ -211,26 +205,27 @@ Failure Connection::Pool::failure(const bson_error_t& error, MonotonicTime since
     case MONGOC_ERROR_PROTOCOL:
     case MONGOC_ERROR_CURSOR:
     case MONGOC_ERROR_BSON:
-      return {Kind::unreadable, fmt::format("an answer that cannot be read: {}", masked(error.message))};
+      return {Kind::unreadable, fmt::format("an answer that cannot be read: {}", told(error.message))};
     case MONGOC_ERROR_WRITE_CONCERN:  // done here, but not where else it was wanted in time
-      return kind_of(error.code) == Kind::unreachable ? away(false) : Failure{Kind::timeout, masked(error.message)};
+      return kind_of(error.code) == Kind::unreachable ? away(false) : Failure{Kind::timeout, told(error.message)};
     case MONGOC_ERROR_SERVER:
     case MONGOC_ERROR_COMMAND:
     case MONGOC_ERROR_QUERY:
       break;
     default:  // to log in, for one, also where it could not be asked
       if (was_long) return away(true);
+      if (std::string_view(error.message).find("socket error or timeout") != std::string_view::npos) return away(false);
       if (error.code == MONGOC_ERROR_CLIENT_AUTHENTICATE && error.domain == MONGOC_ERROR_CLIENT)
-        return {Kind::rejected, fmt::format("authentication failed: {}", masked(error.message))};
-      return {Kind::rejected, masked(error.message)};
+        return {Kind::locked_out, fmt::format("authentication failed: {}", told(error.message))};
+      return {Kind::rejected, told(error.message)};
   }
   switch (const Kind kind = kind_of(error.code)) {
     case Kind::unreachable:
       return away(false);
     case Kind::rejected:
-      return {kind, fmt::format("{} (code {})", masked(error.message), error.code)};
+      return {kind, fmt::format("{} (code {})", told(error.message), error.code)};
     default:
-      return {kind, masked(error.message)};
+      return {kind, told(error.message)};
   }
 }
 
@@ -281,7 +276,7 @@ Done<void> in_bulk(Pool& pool, const std::string& collection, const std::vector<
     for (std::size_t i = from; i < std::min(from + kAtOnce, all.size()); ++i) {
       const Done<bool> added = add(bulk.get(), all[i], &error);
       if (!added) return tl::unexpected(added.error());
-      if (!*added) return fail(Kind::rejected, pool.masked(error.message));
+      if (!*added) return fail(Kind::rejected, pool.told(error.message));
     }
     const auto since = std::chrono::steady_clock::now();
     if (mongoc_bulk_operation_execute(bulk.get(), nullptr, &error) == 0)
@@ -303,14 +298,11 @@ std::uint32_t Connection::busy() const { return pool_->busy; }
 std::uint32_t Connection::clients() const { return pool_->settings.clients; }
 
 tl::expected<std::unique_ptr<Connection>, std::string> Connection::open(const Settings& settings) {
-  init_once();
+  if (auto fault = fault_of(settings.uri)) return tl::unexpected(std::move(*fault));
   auto pool = std::make_unique<Pool>();
   pool->settings = settings;
-  pool->uri.reset(mongoc_uri_new_with_error(settings.uri.c_str(), nullptr));
+  pool->uri.reset(mongoc_uri_new(settings.uri.c_str()));
   mongoc_uri_t* const uri = pool->uri.get();
-  if (!uri) return tl::unexpected(fault_of(settings.uri));
-  if (!mongoc_write_concern_is_acknowledged(mongoc_uri_get_write_concern(uri)))
-    return tl::unexpected<std::string>("its option w is wrong: who got the lease is known by the acknowledgement");
 
   for (const char* wait :
        {MONGOC_URI_SERVERSELECTIONTIMEOUTMS, MONGOC_URI_CONNECTTIMEOUTMS, MONGOC_URI_WAITQUEUETIMEOUTMS})

@@ -1,7 +1,7 @@
 // Operations on a MongoDB database: documents as Poco carries them, libmongoc behind it (in connection.cpp and uri.cpp
 // alone).
 //
-// Errors: values. No text holds the URI's user, password or options.
+// Errors: values. No text holds the URI's password, or what its options are set to.
 // Threads: any number at a time; each operation borrows a client from a pool of `clients`.
 #pragma once
 
@@ -34,6 +34,7 @@ struct Failure {
     timeout,      // it may or may not have been done
     duplicate,    // a unique index holds that key already
     rejected,     // the server answered an error: not authorized, ..
+    locked_out,   // it does not take the URI's user and password
     unreadable,   // what the server answered is no answer
   };
   Kind kind = Kind::unreachable;

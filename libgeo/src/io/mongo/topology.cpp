@@ -18,8 +18,10 @@ namespace {
 constexpr int kTries = 3;
 constexpr std::size_t kFaultsTold = 3;
 
-tl::unexpected<NoTopology> away(std::string why) { return tl::unexpected(NoTopology{true, std::move(why)}); }
-tl::unexpected<NoTopology> none(std::string why) { return tl::unexpected(NoTopology{false, std::move(why)}); }
+tl::unexpected<NoTopology> away(Failure failure) {
+  return tl::unexpected(NoTopology{true, failure.kind == Failure::Kind::locked_out, std::move(failure.why)});
+}
+tl::unexpected<NoTopology> none(std::string why) { return tl::unexpected(NoTopology{false, false, std::move(why)}); }
 
 // ---- rows that name others ----
 
@@ -153,7 +155,8 @@ class Reader {
 
 tl::expected<TopologyStamp, NoTopology> stamp_of(Connection& connection, MonotonicTime deadline) {
   auto version = read_version(connection, deadline);
-  if (!version) return tl::unexpected(NoTopology{version.error().failure.has_value(), std::move(version.error().why)});
+  if (!version && version.error().failure) return away(std::move(*version.error().failure));
+  if (!version) return none(std::move(version.error().why));
   if (!*version) return none("the store holds no topology yet: geoctl data import");
   return std::move(**version);
 }
@@ -168,13 +171,13 @@ tl::expected<std::optional<MongoTopology>, NoTopology> read_topology(Connection&
     if (!stamp) return tl::unexpected(std::move(stamp.error()));
     if (known == *stamp) return std::nullopt;
     auto read = Reader(connection, skipped, deadline).read(*stamp);
-    if (!read) return away(std::move(read.error().why));
+    if (!read) return away(std::move(read.error()));
     // Half of it may have been removed meanwhile.
     stamp = stamp_of(connection, deadline);
     if (stamp && *stamp == read->stamp)
       return checked(std::move(*read)).map([](MongoTopology topology) { return std::optional(std::move(topology)); });
   }
-  return away("the topology changes faster than it can be read");
+  return away({Failure::Kind::timeout, "the topology changes faster than it can be read"});
 }
 
 }  // namespace geo::io::mongo
