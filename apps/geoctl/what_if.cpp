@@ -1,0 +1,98 @@
+#include "what_if.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "geo/io/system.h"
+
+namespace geoctl {
+namespace {
+
+using geo::balance::Balancer;
+using geo::balance::Report;
+using geo::place::Admin;
+using geo::place::Index;
+using geo::place::kNone;
+
+const Report* report_of(const std::vector<Report>& reports, const std::string& node) {
+  const auto found = std::find_if(reports.begin(), reports.end(), [&](const Report& each) { return each.id == node; });
+  return found == reports.end() ? nullptr : &*found;
+}
+
+// Where all of a group's reports are old they count as unknown; one that is new must not make the others stale.
+void forget_failed(std::vector<Report>& reports, const Balancer& balancer, Index group, geo::WallTime now) {
+  const geo::place::Topology& topology = balancer.topology();
+  std::vector<std::string> old;
+  for (const Index node : topology.nodes_of(group)) {
+    const Report* report = report_of(reports, topology.node(node).id);
+    if (report == nullptr || topology.node(node).admin != Admin::online) continue;
+    if (!balancer.is_stale(*report, now)) return;
+    old.push_back(report->id);
+  }
+  std::erase_if(reports, [&](const Report& each) { return std::find(old.begin(), old.end(), each.id) != old.end(); });
+}
+
+void put(std::vector<Report>& reports, const std::string& node, double load, geo::WallTime now) {
+  std::erase_if(reports, [&](const Report& each) { return each.id == node; });
+  Report report;
+  report.id = node;
+  report.seen_at = now;
+  report.load = load;
+  reports.push_back(std::move(report));
+}
+
+}  // namespace
+
+geo::WallTime WhatIfs::now(const WhatIf& what_if) { return what_if.at.value_or(geo::io::SystemClock().wall()); }
+
+geo::Result<void> WhatIfs::check(const WhatIf& what_if) const {
+  const auto is_known = [&](std::string_view name, const std::string& node) -> geo::Result<void> {
+    if (world_->snapshot.topology->find_node(node) != kNone) return {};
+    return geo::deny(geo::ErrorCode::bad_request, fmt::format("{}: there is no node \"{}\"", name, node));
+  };
+  for (const std::string& node : what_if.down)
+    if (auto known = is_known("down", node); !known) return known;
+  for (const std::string& node : what_if.drain)
+    if (auto known = is_known("drain", node); !known) return known;
+  for (const auto& [node, load] : what_if.load)
+    if (auto known = is_known("load", node); !known) return known;
+  return {};
+}
+
+geo::redirect::Snapshot WhatIfs::snapshot(const WhatIf& what_if) {
+  geo::redirect::Snapshot snapshot = world_->snapshot;
+  snapshot.balancer = balancer(what_if);
+  // an alias: the balancer holds it
+  snapshot.topology = {snapshot.balancer, &snapshot.balancer->topology()};
+
+  std::vector<Report> reports = world_->watched->reports.with([](const auto& known) { return known; });
+  const geo::WallTime at = now(what_if);
+  for (const auto& [node, load] : what_if.load)
+    forget_failed(reports, *snapshot.balancer, snapshot.topology->group_of_node(snapshot.topology->find_node(node)),
+                  at);
+  for (const auto& [node, load] : what_if.load) put(reports, node, load, at);
+
+  snapshot.live = std::make_shared<geo::balance::Live>(snapshot.balancer);
+  snapshot.live->reported(reports);
+  static_cast<void>(snapshot.live->tick(at, geo::io::SystemClock().monotonic()));
+  return snapshot;
+}
+
+WhatIfs::Balancer WhatIfs::balancer(const WhatIf& what_if) {
+  if (what_if.down.empty() && what_if.drain.empty()) return world_->snapshot.balancer;
+  Balancer& made = balancers_[{what_if.down, what_if.drain}];
+  if (made != nullptr) return made;
+  geo::place::Rows rows = world_->snapshot.topology->rows();
+  for (geo::place::Node& node : rows.nodes) {
+    if (what_if.drain.contains(node.id)) node.admin = Admin::drain;
+    if (what_if.down.contains(node.id)) node.admin = Admin::offline;
+  }
+  made = std::make_shared<const geo::balance::Balancer>(
+      std::make_shared<const geo::place::Topology>(std::move(rows), world_->config.balance.nearest),
+      world_->snapshot.balancer->settings());
+  return made;
+}
+
+}  // namespace geoctl
