@@ -160,8 +160,7 @@ struct Options {
 // Everything that one request is decided by; a request holds one from start to end.
 struct Snapshot {
   std::shared_ptr<const place::Topology> topology;
-  std::shared_ptr<const balance::Balancer> balancer;
-  std::shared_ptr<balance::Live> live;  // of that balancer; the one part that changes
+  std::shared_ptr<balance::Live> live;  // with its balancer; the one part that changes
   std::shared_ptr<const resolve::Resolver> resolver;
   std::shared_ptr<const auth::Authorizer> authorizer;
   std::shared_ptr<const billing::Store> billing;

@@ -44,9 +44,8 @@ void put_topology(World& world, place::Rows rows, TopologyInfo info) {
   world.snapshot.topology = topology;
   auto balancer = std::make_shared<const balance::Balancer>(topology, balance_settings(world.config));
   const std::shared_ptr<balance::Live> before = world.snapshot.live;
-  world.snapshot.live = before == nullptr ? std::make_shared<balance::Live>(balancer)
-                                          : std::make_shared<balance::Live>(balancer, *before);
-  world.snapshot.balancer = std::move(balancer);
+  world.snapshot.live = before == nullptr ? std::make_shared<balance::Live>(std::move(balancer))
+                                          : std::make_shared<balance::Live>(std::move(balancer), *before);
   world.topology = std::move(info);
   world.watched->confirmed_s = std::chrono::floor<std::chrono::seconds>(kClock.wall()).time_since_epoch().count();
   take_reports(world);

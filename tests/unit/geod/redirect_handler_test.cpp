@@ -16,7 +16,8 @@ class RedirectListener : public testing::Test {
     auto world = std::make_shared<geo::compose::World>();
     geo::redirect::Snapshot& snapshot = world->snapshot;
     snapshot.topology = std::make_shared<const geo::place::Topology>(geo::scene::small_map());
-    snapshot.balancer = std::make_shared<const geo::balance::Balancer>(snapshot.topology, geo::balance::Settings{});
+    snapshot.live = std::make_shared<geo::balance::Live>(
+        std::make_shared<const geo::balance::Balancer>(snapshot.topology, geo::balance::Settings{}));
     std::vector<std::shared_ptr<const geo::resolve::Provider>> providers;
     providers.push_back(std::make_shared<const geo::resolve::Networks>());
     snapshot.resolver = std::make_shared<const geo::resolve::Resolver>(std::move(providers));

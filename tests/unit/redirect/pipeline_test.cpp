@@ -30,8 +30,8 @@ struct World {
   explicit World(place::Rows rows = scene::small_map()) {
     auto topology = std::make_shared<place::Topology>(std::move(rows));
     snapshot.topology = topology;
-    snapshot.balancer = std::make_shared<const balance::Balancer>(topology, balance::Settings{});
-    snapshot.live = std::make_shared<balance::Live>(snapshot.balancer);
+    snapshot.live =
+        std::make_shared<balance::Live>(std::make_shared<const balance::Balancer>(topology, balance::Settings{}));
     providers.push_back(std::make_shared<resolve::Networks>());
     snapshot.authorizer = std::make_shared<auth::Rules>(store);
     snapshot.billing = store;
