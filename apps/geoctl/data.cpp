@@ -91,6 +91,15 @@ std::optional<geo::io::Data> read_dir(Output& output, const std::string& dir, in
   return std::nullopt;
 }
 
+void note_limits(Output& output, const geo::io::Data& data) {
+  constexpr auto kMost = geo::io::MongoAdmin::kLeasesMax;
+  for (const geo::billing::Tariff& tariff : data.tariffs)
+    if (tariff.max_streams > kMost)
+      output.err.write(fmt::format(
+          "note: tariffs {}: max_streams {}: MongoDB keeps account of {} streams of a user that are not reported yet\n",
+          tariff.id, *tariff.max_streams, kMost));
+}
+
 struct ImportArguments {
   std::string dir;
   bool dry_run = false;
@@ -103,6 +112,7 @@ int run_import(Session& session, const ImportArguments& arguments) {
   int exit_status = geo::kExitOk;
   const auto data = read_dir(output, arguments.dir, exit_status);
   if (!data) return exit_status;
+  note_limits(output, *data);
   if (arguments.dry_run) {
     const auto there = store.mongo->read();
     if (!there) return output.refuse(there.error());

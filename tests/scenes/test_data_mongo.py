@@ -108,6 +108,12 @@ def test_every_document_that_cannot_be_read_is_told(full, mongo, tmp_path):
     assert full.geoctl("data", "diff", full.data).exit == 0
 
 
+def test_more_streams_than_leases_are_kept_account_of_is_noted(world):
+    rewrite(world, lambda facts: facts.row("tariffs", id="home").update(max_streams=5001))
+    told = world.geoctl("data", "import", world.data)
+    assert told.exit == 0 and told.err.startswith("note: tariffs home: max_streams 5001: "), told
+
+
 def test_an_empty_store_is_not_exported(world, tmp_path):
     refused = world.geoctl("data", "export", tmp_path / "out")
     assert refused.exit == 2 and "has no topology" in refused.err
@@ -357,3 +363,10 @@ def test_leases_of_a_user(full):
     assert full.geoctl("lease", "list", "u1").exit == 0
     assert full.geoctl("--json", "lease", "list", "u1").out == ""
     assert geoctl("--data", full.data, "lease", "list", "u1").exit == 2
+
+
+@pytest.mark.parametrize("rev", [{"rev": "one"}, {}])
+def test_leases_that_cannot_be_read_are_no_empty_list(full, mongo, rev):
+    mongo.rows().leases.insert_one({"_id": "u1", **rev, "leases": {}})
+    told = full.geoctl("lease", "list", "u1")
+    assert told.exit == 5 and told.err.startswith("upstream_unavailable: ") and ": leases u1: rev: " in told.err, told

@@ -119,7 +119,7 @@ GEO_EXPORT std::vector<std::string> refresh_states(const World& world);
 // Looks whether MongoDB has another topology. Blocks; one thread at a time.
 struct RefreshedTopology {
   Change change;                   // null: nothing new
-  std::vector<std::string> notes;  // what of it was skipped; that it cannot be had, told once per change
+  std::vector<std::string> notes;  // that it cannot be had, told once per change
 };
 GEO_EXPORT RefreshedTopology refresh_topology(const World& world);
 

@@ -7,6 +7,8 @@
 namespace geo::billing {
 namespace {
 
+constexpr std::chrono::seconds kAheadMax{15};  // of the clock of whoever counts streams
+
 LeaseKey key_of(const Query& query) {
   return {query.owner_id, query.token, query.server, query.camera, query.client_ip};
 }
@@ -70,7 +72,9 @@ class Account {
     note(usage->from);
     if (*usage) {
       answer_.streams = (*usage)->streams;
-      answer_.reported_at = (*usage)->reported_at;
+      // A clock that far ahead says nothing of what began since: as if it were not there, all leases count.
+      if ((*usage)->reported_at && *(*usage)->reported_at - at_.now <= kAheadMax)
+        answer_.reported_at = (*usage)->reported_at;
     }
     const bool is_full = answer_.streams >= max_streams;
     // One that takes a lease is counted when it does, and one that has its lease is within its streams.

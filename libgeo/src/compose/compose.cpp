@@ -272,7 +272,6 @@ class Builder {
 
     auto read = (*store)->topology({}, kClock.monotonic() + kStartPatience);
     if (read) {
-      for (const std::string& skipped : (*read)->skipped) options_.log(skipped + "; it is skipped");
       serve(std::move((*read)->rows), {(*read)->stamp.version, (*read)->stamp.stamp, "mongodb"});
     } else if (!serve_last_good({{"mongodb " + (*store)->where(), 0, 0, {}, read.error().why}})) {
       without_topology(read.error());

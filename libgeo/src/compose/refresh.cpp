@@ -91,8 +91,6 @@ RefreshedTopology refresh_topology(const World& world) {
   world.watched->confirmed_s = now_s;
   if (*read) {
     io::MongoTopology& topology = **read;
-    for (const std::string& skipped : topology.skipped) refreshed.notes.push_back(skipped + "; it is skipped");
-    refreshed.notes = shortened(std::move(refreshed.notes));
     refreshed.change = [rows = std::move(topology.rows), stamp = topology.stamp](const World& now) {
       auto next = std::make_shared<World>(now);
       put_topology(*next, rows, {stamp.version, stamp.stamp, "mongodb"});

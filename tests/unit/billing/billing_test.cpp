@@ -84,6 +84,17 @@ TEST(Bill, CountsConcurrentStreams) {
   EXPECT_EQ(world.ask(), "limit_exceeded");
 }
 
+// Else no lease would ever count.
+TEST(Bill, AReportFromFarInTheFutureCoversNoLease) {
+  World world;
+  const auto reported = [&](std::chrono::seconds ahead) {
+    world.store->usages[0].reported_at = kNow + ahead;
+    return (**bill({world.store.get(), nullptr, {}}, world.query("flv", "user"), {kNow})).reported_at;
+  };
+  EXPECT_EQ(reported(std::chrono::seconds(15)), kNow + std::chrono::seconds(15));
+  EXPECT_EQ(reported(std::chrono::seconds(16)), std::nullopt);
+}
+
 TEST(Bill, AnUnlimitedTariffMakesNoTripForTheUsage) {
   World world;
   world.store->tariffs[0].max_streams = {};

@@ -219,6 +219,28 @@ TEST(Failures, HostileDocumentsComeOneByOne) {
   EXPECT_EQ(unread, "rows/name rows/type rows/huge ");
 }
 
+// Whom libmongoc does not find in it would be absent.
+TEST(Failures, ABatchThatEndsAmidItsDocumentsIsNoAnswer) {
+  const std::string good = document(text("_id", "u1"));
+  const auto claiming = [&](std::int32_t size) { return int32_bytes(size) + good.substr(4); };
+  std::string answer;
+  const WireServer server([&] { return answer; });
+  const auto in = open(server.uri(), 500ms);
+  const auto length = static_cast<std::int32_t>(good.size());
+  for (const std::int32_t size : {-1, 0, 4, 5, length - 1, length + 1, length + 6, 0x7fffffff}) {
+    for (const auto& documents : {std::vector{claiming(size)}, {claiming(size), good}, {good, claiming(size)}}) {
+      answer = found(documents);
+      const auto got = find(*in);
+      ASSERT_FALSE(got) << size;
+      EXPECT_EQ(got.error().kind, Kind::unreadable) << size << " " << got.error().why;
+    }
+  }
+  answer = found({good, good});
+  EXPECT_EQ(find(*in)->documents.size(), 2u);
+  answer = found({});
+  EXPECT_TRUE(find(*in)->documents.empty());
+}
+
 TEST(Failures, RepliesThatAreNoneAreNoAnswer) {
   std::string answer;
   const WireServer server([&] { return answer; });

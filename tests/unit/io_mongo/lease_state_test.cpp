@@ -184,7 +184,7 @@ TEST(LeaseState, UnreadableLeasesAreAbsentAndGoWithTheNextChange) {
                                    element(0x03, kKey, whole) + element(0x03, kKey, whole))));
   ASSERT_TRUE(others);
   EXPECT_EQ(others->leases.size(), 1u);
-  EXPECT_TRUE(others->unreadable.empty());
+  EXPECT_TRUE(others->gone.empty());
 }
 
 TEST(LeaseState, TheKeyTellsWhereOneNameEnds) {

@@ -47,7 +47,11 @@ Moment moment(WallTime now) {
 class TestClock final : public Clock {
  public:
   WallTime wall() const override { return kNow; }
-  MonotonicTime monotonic() const override { return std::chrono::steady_clock::now(); }
+  MonotonicTime monotonic() const override { return std::chrono::steady_clock::now() + moved_.load(); }
+  void move(std::chrono::seconds by) { moved_ = by; }
+
+ private:
+  std::atomic<std::chrono::seconds> moved_{0s};
 };
 
 // A process.
@@ -55,10 +59,16 @@ struct Geod {
   explicit Geod(const std::string& uri, const std::string& database, std::chrono::milliseconds call = 30s,
                 std::chrono::milliseconds timeout = kEnough)
       : connection(std::move(*Connection::open({uri, database, call}))),
-        leases(*connection, health, clock, 30s, timeout, [this](const Unreadable& each) {
-          told.with([&](auto& all) { all.push_back(each.collection + " " + each.id + ": " + each.why); });
-        }) {}
+        leases(*connection, health, clock, 30s, timeout,
+               {[this](const Unreadable& each) { tell(each.collection + " " + each.id + ": " + each.why); },
+                [this](const std::string& line) { tell(line); }}) {}
 
+  void tell(const std::string& line) {
+    told.with([&](auto& all) { all.push_back(line); });
+  }
+  std::vector<std::string> lines() {
+    return told.with([](auto& all) { return all; });
+  }
   // "taken", or the refusal's code.
   std::string_view take(int n, const billing::LeaseTerms& terms, WallTime now = kNow, std::string_view user = "u1") {
     const auto answer = leases.take(key(n, user), terms, moment(now));
@@ -314,8 +324,7 @@ TEST_F(MongoLeases, ACallThatHangsKeepsNobodyPastTheDeadline) {
   const auto looked = one.leases.look(key(3), up_to(9), moment(kNow));
   EXPECT_EQ(looked->error().code, ErrorCode::upstream_unavailable);
   const MonotonicTime soon = std::chrono::steady_clock::now() + 50ms;
-  EXPECT_EQ((*one.leases.take(key(4), up_to(9), {kNow, soon, Wait::until(soon)})).error().code,
-            ErrorCode::upstream_unavailable);
+  EXPECT_FALSE(one.leases.take(key(4), up_to(9), {kNow, soon, Wait::until(soon)}));  // the request's own deadline
   EXPECT_EQ(one.leases.stats().failed, 3u);
   release.set_value();
   EXPECT_TRUE(geod().list().empty());  // nothing was taken for those who had gone
@@ -330,9 +339,106 @@ TEST_F(MongoLeases, AnUpdateThatMayHaveBeenDoneIsForgotten) {
   silent = true;
   EXPECT_EQ(one.take(2, up_to(2)), "upstream_unavailable");
   silent = false;
-  EXPECT_EQ(one.take(3, up_to(2)), "limit_exceeded");
-  EXPECT_EQ(one.take(2, up_to(2)), "renewed");  // it had been
+  // It had been; but whoever asked was refused, and so it counts no more.
   EXPECT_EQ(one.list().size(), 2u);
+  EXPECT_EQ(geod().take(3, up_to(2)), "limit_exceeded");  // who cannot know that
+  EXPECT_EQ(one.take(3, up_to(2)), "taken");
+  EXPECT_EQ(one.list().size(), 2u);
+  EXPECT_EQ(one.take(2, up_to(2)), "limit_exceeded");
+}
+
+TEST_F(MongoLeases, WhoComesAgainAfterAnUpdateInDoubtTakesItAnew) {
+  std::atomic<bool> silent{false};
+  const MongoRelay relay(
+      uri(), [&](const std::string& command) { return silent && command == "insert" ? Then::mute : Then::pass; });
+  Geod one(relay.uri(), database(), 1s);
+  silent = true;
+  EXPECT_EQ(one.take(2, up_to(1)), "upstream_unavailable");
+  silent = false;
+  EXPECT_EQ(one.take(2, up_to(1), kNow + 1s), "taken");
+  EXPECT_EQ(one.take(2, up_to(1), kNow + 2s), "renewed");
+  EXPECT_EQ(one.take(3, up_to(1), kNow + 3s), "limit_exceeded");
+  EXPECT_EQ(one.list().size(), 1u);
+}
+
+// Whoever asked has gone by when the update is done.
+TEST_F(MongoLeases, WhatComesTooLateCountsNoMore) {
+  std::promise<void> release;
+  const auto released = release.get_future().share();
+  const MongoRelay relay(uri(), [&](const std::string& command) {
+    if (command == "insert") released.wait();
+    return Then::pass;
+  });
+  Geod one(relay.uri(), database());
+  const MonotonicTime soon = std::chrono::steady_clock::now() + 300ms;
+  EXPECT_FALSE(one.leases.take(key(1), up_to(1), {kNow, soon, Wait::until(soon)}));
+  release.set_value();
+  EXPECT_EQ(one.take(2, up_to(1)), "taken");
+  const auto listed = one.list();
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0].client_ip, "10.0.0.2");
+}
+
+// A read and an update that each take their time have theirs.
+TEST_F(MongoLeases, ASlowReadLeavesTheUpdateItsTime) {
+  const MongoRelay relay(uri(), [&](const std::string& command) {
+    if (command == "find" || command == "insert") std::this_thread::sleep_for(600ms);
+    return Then::pass;
+  });
+  Geod one(relay.uri(), database(), 30s, 1s);
+  EXPECT_EQ(one.take(1, up_to(1)), "taken");
+}
+
+// What a read brought too late for one is known to the next.
+TEST_F(MongoLeases, ASlowReadIsNotInVain) {
+  Counts counts;
+  std::promise<void> release;
+  const auto released = release.get_future().share();
+  const MongoRelay relay(uri(), [&](const std::string& command) {
+    if (command == "find") released.wait();
+    return counts.add(command);
+  });
+  Geod one(relay.uri(), database());
+  const MonotonicTime soon = std::chrono::steady_clock::now() + 100ms;
+  EXPECT_FALSE(one.leases.take(key(1), up_to(2), {kNow, soon, Wait::until(soon)}));
+  release.set_value();
+  EXPECT_EQ(one.take(2, up_to(2)), "taken");
+  EXPECT_EQ(counts.of("find"), 1);
+  EXPECT_EQ(one.list().size(), 1u);
+}
+
+TEST_F(MongoLeases, WritesThatHangOpenABreakerOfTheirOwn) {
+  std::atomic<bool> silent{true};
+  const MongoRelay relay(uri(), [&](const std::string& command) {
+    return silent && (command == "insert" || command == "update") ? Then::mute : Then::pass;
+  });
+  Geod one(relay.uri(), database(), 500ms, 500ms);
+  for (unsigned i = 0; i < Breaker::kFailures; ++i) EXPECT_EQ(one.take(1, up_to(1)), "upstream_unavailable");
+  EXPECT_EQ(one.take(1, up_to(1)), "none");
+  EXPECT_EQ(one.take(2, up_to(1)), "none");
+  EXPECT_TRUE(one.leases.look(key(3), up_to(1), moment(kNow))->has_value());
+  EXPECT_EQ(one.health->breaker.state(one.clock.monotonic()), Breaker::State::closed);
+  const auto told = one.lines();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].substr(0, 37), "leases cannot be written: timed out: ") << told[0];
+  silent = false;
+  one.clock.move(Breaker::kOpenFor);
+  EXPECT_EQ(one.take(2, up_to(2)), "taken");
+  EXPECT_EQ(one.lines().back(), "leases can be written again");
+  EXPECT_EQ(one.lines().size(), 2u);
+}
+
+TEST_F(MongoLeases, WritesThatAreRefusedAreToldAtOnce) {
+  const auto ok = test::found({});
+  const auto denied =
+      test::document(test::element(0x01, "ok", std::string(8, '\0')) +
+                     test::element(0x10, "code", test::int32_bytes(13)) + test::text("errmsg", "not authorized"));
+  std::atomic<bool> reads{false};
+  const test::WireServer server([&] { return (reads = !reads) ? ok : denied; });
+  Geod one(server.uri(), "geo");
+  for (unsigned i = 0; i < Breaker::kFailures; ++i) EXPECT_EQ(one.take(1, up_to(1)), "upstream_unavailable");
+  EXPECT_EQ(one.take(1, up_to(1)), "none");
+  EXPECT_EQ(one.lines(), std::vector<std::string>{"leases cannot be written: not authorized (code 13)"});
 }
 
 TEST_F(MongoLeases, AConnectionThatBreaksWithTheUpdateCountsOnce) {
@@ -355,8 +461,7 @@ TEST_F(MongoLeases, AnUnreadableDocumentIsLeftAsItIs) {
   Geod one = geod();
   EXPECT_EQ(one.take(1, up_to(1)), "upstream_unavailable");
   EXPECT_EQ(one.take(1, up_to(1), kNow, "u2"), "taken");
-  EXPECT_EQ(one.told.with([](auto& all) { return all; }),
-            std::vector<std::string>{"leases u1: rev: expected an integer, found a string"});
+  EXPECT_EQ(one.lines(), std::vector<std::string>{"leases u1: rev: expected an integer, found a string"});
   EXPECT_EQ(one.health->breaker.state(one.clock.monotonic()), Breaker::State::closed);
   Document::Ptr row;
   ASSERT_TRUE(one.connection->find({.collection = "leases", .sort = {}, .limit = 1},

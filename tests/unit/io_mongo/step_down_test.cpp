@@ -256,7 +256,7 @@ class TestClock final : public Clock {
 struct Geod {
   Geod(const std::string& uri, const std::string& database)
       : connection(std::move(*Connection::open({uri, database, 30s}))),
-        leases(*connection, health, clock, 30s, kEnough) {}
+        leases(*connection, health, clock, 30s, kEnough, {[](const Unreadable&) {}, [](const std::string&) {}}) {}
 
   std::string_view take(int n, std::int64_t max_streams) {
     const std::uint8_t bytes[4]{10, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)};

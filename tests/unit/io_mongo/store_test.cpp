@@ -259,6 +259,18 @@ TEST_F(MongoStoreRows, UnreadableIsNotAbsentWhereThatWouldCost) {
   EXPECT_TRUE(**store().user("u1", now()));
 }
 
+TEST_F(MongoStoreRows, AUserWithoutATariffIsThere) {
+  put_document("users", with("_id", std::string("u1")));
+  put_document("users",
+               with("tariff", Poco::MongoDB::NullValue(), with("blocked", true, with("_id", std::string("u2")))));
+  const auto one = store().user("u1", now());
+  const auto two = store().user("u2", now());
+  ASSERT_TRUE(*one && **one && *two && **two);
+  EXPECT_EQ((**one).row->tariff, "");
+  EXPECT_TRUE((**two).row->blocked);
+  EXPECT_TRUE(log().empty());
+}
+
 TEST_F(MongoStoreRows, OneThatCannotBeReadSpoilsNoOther) {
   for (int i = 0; i < 50; ++i) put_row(billing::User{"u" + std::to_string(i), "home", {}, false});
   change("users", with("tariff", 1, with("_id", std::string("u7"))));

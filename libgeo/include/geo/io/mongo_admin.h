@@ -71,6 +71,8 @@ class GEO_EXPORT MongoAdmin {
   // token_unknown: no such token. What geod has cached of it serves on until it lapses.
   Result<void> revoke(const Digest& sha256) const;
 
+  // Of a user: more streams than that cannot begin before one of them is reported or ends.
+  static constexpr std::int64_t kLeasesMax = 5000;
   struct Lease {
     std::string token, server, camera, client_ip;  // token: the first 8 hex digits of its hash
     WallTime taken_at{}, expires_at{};

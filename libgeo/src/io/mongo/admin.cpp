@@ -76,7 +76,8 @@ Result<std::vector<MongoAdmin::Lease>> MongoAdmin::leases(const std::string& use
       [&](const mongo::Found& found) {
         const auto read = found ? mongo::list_leases(**found, now) : tl::unexpected(found.error().why);
         if (!read) {
-          wrong = Denial{ErrorCode::invalid_config, fmt::format("{}: leases {}: {}", where(), user, read.error())};
+          wrong = Denial{ErrorCode::upstream_unavailable,
+                         fmt::format("the store {}: leases {}: {}", where(), user, read.error())};
           return;
         }
         for (const mongo::ListedLease& lease : *read)

@@ -104,6 +104,37 @@ bool holds(std::string_view text, const char* what) {
   return what != nullptr && std::string_view(what).size() >= kShortest && text.find(what) != text.npos;
 }
 
+bool is_whole(const bson_iter_t& batch) {
+  bson_iter_t at;
+  if (!BSON_ITER_HOLDS_ARRAY(&batch) || !bson_iter_recurse(&batch, &at)) return false;
+  while (bson_iter_next(&at)) {
+    const std::uint8_t* bytes = nullptr;
+    std::uint32_t size = 0;
+    bson_t document;
+    if (!BSON_ITER_HOLDS_DOCUMENT(&at)) return false;
+    bson_iter_document(&at, &size, &bytes);
+    if (bytes == nullptr || !bson_init_static(&document, bytes, size)) return false;
+  }
+  return at.err_off == 0;
+}
+
+// libmongoc ends a cursor in silence where a batch cannot be read to its end, so that who is in the rest would be
+// absent, and ends the process where a document's last byte is no zero. So each batch is looked through before it is
+// read; where one is broken its answer has no "cursor" any more, which libmongoc tells as an invalid one.
+void refuse_broken(const bson_t* reply) {
+  bson_iter_t at, in;
+  if (!bson_iter_init_find(&at, reply, "cursor") || !BSON_ITER_HOLDS_DOCUMENT(&at) || !bson_iter_recurse(&at, &in))
+    return;
+  bool has_batch = false, is_good = true;
+  while (bson_iter_next(&in)) {
+    const std::string_view key = bson_iter_key(&in);
+    if (key != "firstBatch" && key != "nextBatch") continue;
+    has_batch = true;
+    is_good = is_good && is_whole(in);
+  }
+  if (!has_batch || !is_good || in.err_off != 0) *const_cast<char*>(bson_iter_key(&at)) = '?';
+}
+
 }  // namespace
 
 struct Connection::Pool {
@@ -145,6 +176,10 @@ void Connection::Pool::listen() {
   mongoc_apm_set_server_closed_cb(calls.get(), [](const mongoc_apm_server_closed_t* event) {
     static_cast<Pool*>(mongoc_apm_server_closed_get_context(event))
         ->heard.forget(mongoc_apm_server_closed_get_host(event)->host_and_port);
+  });
+  mongoc_apm_set_command_succeeded_cb(calls.get(), [](const mongoc_apm_command_succeeded_t* event) {
+    const std::string_view command = mongoc_apm_command_succeeded_get_command_name(event);
+    if (command == "find" || command == "getMore") refuse_broken(mongoc_apm_command_succeeded_get_reply(event));
   });
   mongoc_client_pool_set_apm_callbacks(clients.get(), calls.get(), this);
 }

@@ -177,7 +177,7 @@ class Ledger {
       if (!std::binary_search(stay.begin(), stay.end(), id)) unset->add("leases." + text_of(id), std::string());
     };
     for (const HeldLease& each : before_.leases) leave(each.id);
-    for (const LeaseId& each : before_.unreadable) leave(each);
+    for (const LeaseId& each : before_.gone) leave(each);
     Document::Ptr out = new Document;
     out->addNewDocument("$inc").add("rev", Poco::Int32{1});
     out->add("$set", set);
@@ -249,12 +249,13 @@ tl::expected<LeaseState, std::string> read_leases(const Document& document) {
     if (auto lease = read_lease(each))
       state.leases.push_back(*lease);
     else
-      state.unreadable.push_back(each.id);
+      state.gone.push_back(each.id);
   }
   return state;
 }
 
 tl::expected<std::vector<ListedLease>, std::string> list_leases(const Document& document, WallTime now) {
+  if (const auto state = read_leases(document); !state) return tl::unexpected(state.error());
   const auto entries = entries_of(document);
   if (!entries) return tl::unexpected(entries.error());
   std::vector<ListedLease> out;

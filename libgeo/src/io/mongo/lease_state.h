@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "geo/billing.h"
+#include "geo/io/mongo_admin.h"
 #include "io/mongo/documents.h"
 
 namespace geo::io::mongo {
@@ -26,7 +27,7 @@ namespace geo::io::mongo {
 // and before that, once there are so many, when the usage was reported after they were taken: so this bounds the
 // streams that an account begins within a lease's life or between two reports, whichever is shorter. Past it they are
 // refused: the alternative would be to count wrong. An account that needs more has a tariff without max_streams.
-inline constexpr std::size_t kLeasesMax = 5000;
+inline constexpr std::size_t kLeasesMax = MongoAdmin::kLeasesMax;
 
 // Of a token, server, camera and client address; a key in the document, in hex.
 using LeaseId = std::array<std::uint8_t, 16>;
@@ -35,11 +36,12 @@ LeaseId lease_id(const billing::LeaseKey& key);
 struct HeldLease {
   LeaseId id{};
   WallTime taken_at{}, expires_at{};
+  bool operator==(const HeldLease&) const = default;
 };
 struct LeaseState {
   std::optional<std::int64_t> rev;  // nothing: there is no document
   std::vector<HeldLease> leases;    // also expired ones
-  std::vector<LeaseId> unreadable;  // count as absent, and go with the next change
+  std::vector<LeaseId> gone;        // nobody's, or unreadable: count as absent, and go with the next change
 };
 // The error is what is wrong with the document itself.
 tl::expected<LeaseState, std::string> read_leases(const Document& document);

@@ -20,6 +20,7 @@ constexpr std::size_t kThreads = 8;          // users at once
 constexpr std::size_t kWaitingMax = 10'000;  // requests
 constexpr std::size_t kBatchMax = 1000;      // of them in an update
 constexpr std::size_t kKnownMax = 50'000;    // leases, 32 bytes each, twice
+constexpr std::size_t kOrphansMax = 10'000;
 constexpr const char* kTooMany = "too many are waiting for it";
 
 // Before the next try, so that two who meet do not meet again; further tries wait longer.
@@ -45,7 +46,19 @@ struct Leases::Request {
   const LeaseRequest what;
   const MonotonicTime due;
   std::atomic<bool> called{false};
-  std::promise<Result<LeaseAnswer>> answer;
+
+  // One of both, once: whoever asked leaves without an answer, or has one. False: the other was first.
+  bool leave() { return !over_.exchange(true); }
+  bool answer(Result<LeaseAnswer> with) {
+    if (over_.exchange(true)) return false;
+    answer_.set_value(std::move(with));
+    return true;
+  }
+  std::future<Result<LeaseAnswer>> answered() { return answer_.get_future(); }
+
+ private:
+  std::atomic<bool> over_{false};
+  std::promise<Result<LeaseAnswer>> answer_;
 };
 
 // ---- what is known ----
@@ -70,16 +83,40 @@ void Leases::Known::keep(const std::string& user, LeaseState state) {
   size_ = 0;
 }
 
+void Leases::Orphans::add(const std::string& user, const HeldLease& lease, WallTime now) {
+  if (size_ >= kOrphansMax) forget_ended(now);
+  if (size_ >= kOrphansMax) return;
+  by_user_[user].push_back(lease);
+  ++size_;
+}
+
+void Leases::Orphans::forget_ended(WallTime now) {
+  for (auto at = by_user_.begin(); at != by_user_.end();) {
+    size_ -= std::erase_if(at->second, [&](const HeldLease& lease) { return lease.expires_at <= now; });
+    at = at->second.empty() ? by_user_.erase(at) : std::next(at);
+  }
+}
+
+// One that was renewed since, here or elsewhere, is somebody's.
+void Leases::Orphans::leave_out(const std::string& user, LeaseState& state, WallTime now) {
+  const auto at = by_user_.find(user);
+  if (at == by_user_.end()) return;
+  size_ -= std::erase_if(at->second, [&](const HeldLease& lease) { return lease.expires_at <= now; });
+  for (const HeldLease& each : at->second)
+    if (std::erase(state.leases, each) > 0) state.gone.push_back(each.id);
+  if (at->second.empty()) by_user_.erase(at);
+}
+
 // ---- those who ask ----
 
 Leases::Leases(Connection& connection, std::shared_ptr<Health> health, const Clock& clock, seconds lease,
-               milliseconds timeout, std::function<void(const Unreadable&)> unreadable)
+               milliseconds timeout, Told told)
     : connection_(connection),
       health_(std::move(health)),
       clock_(clock),
       lease_(lease),
       timeout_(timeout),
-      unreadable_(std::move(unreadable)),
+      told_(std::move(told)),
       workers_(kThreads, kWaitingMax) {}
 
 Leases::~Leases() = default;
@@ -87,10 +124,15 @@ Leases::~Leases() = default;
 Polled<billing::Lease> Leases::take(const billing::LeaseKey& key, const billing::LeaseTerms& terms,
                                     const Moment& at) const {
   if (!at.wait.allowed()) return std::nullopt;
-  Result<LeaseAnswer> answer = ask(key, terms, at, true);
+  const Polled<LeaseAnswer> asked = ask(key, terms, at, true);
+  if (!asked) {
+    failed_.add();
+    return std::nullopt;
+  }
+  const Result<LeaseAnswer>& answer = *asked;
   if (!answer) {
     (answer.error().code == ErrorCode::limit_exceeded ? refused_ : failed_).add();
-    return tl::unexpected<Denial>(std::move(answer.error()));
+    return tl::unexpected<Denial>(answer.error());
   }
   switch (answer->lease) {
     case billing::Lease::taken:
@@ -109,35 +151,44 @@ Polled<billing::Lease> Leases::take(const billing::LeaseKey& key, const billing:
 Polled<billing::Leased> Leases::look(const billing::LeaseKey& key, const billing::LeaseTerms& terms,
                                      const Moment& at) const {
   if (!at.wait.allowed()) return std::nullopt;
-  return ask(key, terms, at, false).map([](const LeaseAnswer& answer) { return answer.leased; });
+  const Polled<LeaseAnswer> asked = ask(key, terms, at, false);
+  if (!asked) return std::nullopt;
+  return asked->map([](const LeaseAnswer& answer) { return answer.leased; });
 }
 
-Result<LeaseAnswer> Leases::ask(const billing::LeaseKey& key, const billing::LeaseTerms& terms, const Moment& at,
+Polled<LeaseAnswer> Leases::ask(const billing::LeaseKey& key, const billing::LeaseTerms& terms, const Moment& at,
                                 bool takes) const {
   const MonotonicTime start = clock_.monotonic();
-  if (health_->breaker.state(start) == Breaker::State::open) {
+  const auto is_open = [&](const Breaker& breaker) { return breaker.state(start) == Breaker::State::open; };
+  if (is_open(health_->breaker) || (takes && is_open(writes_))) {
     health_->calls.add(Outcome::refused);
     return answer_of({true, {}}, takes);
   }
-  const MonotonicTime due = std::min(at.wait.deadline(), start + timeout_);
+  const MonotonicTime due = std::min(at.wait.deadline(), start + 2 * timeout_);
   const std::string user(key.user);
   const auto request = std::make_shared<Request>(key, terms, at, takes, due);
-  auto future = request->answer.get_future();
+  auto answered = request->answered();
   if (!put(user, request)) {
     note(kTooMany);
     health_->calls.add(Outcome::refused);
     return answer_of({false, {}}, takes);
   }
-  if (future.wait_for(due - start) == std::future_status::ready) {
-    Result<LeaseAnswer> answer = future.get();
-    const bool is_known = answer ? !takes || answer->lease != billing::Lease::none : !is_failure(answer.error().code);
+  const bool is_late = answered.wait_for(due - start) != std::future_status::ready && request->leave();
+  std::optional<Result<LeaseAnswer>> answer;
+  if (!is_late) {
+    answer = answered.get();
+    const bool is_known =
+        *answer ? !takes || (*answer)->lease != billing::Lease::none : !is_failure(answer->error().code);
     health_->calls.add(is_known ? Outcome::found : request->called ? Outcome::failed : Outcome::refused);
-    return answer;
+    if (*answer || !is_failure(answer->error().code)) return answer;
+  } else {
+    leave(user, request);
+    note(request->called ? "it did not answer in time" : kTooMany);
+    health_->calls.add(request->called ? Outcome::failed : Outcome::refused);
+    answer = answer_of({false, {}}, takes);
   }
-  give_up(user, request);
-  note(request->called ? "it did not answer in time" : kTooMany);
-  health_->calls.add(request->called ? Outcome::failed : Outcome::refused);
-  return answer_of({false, {}}, takes);
+  if (clock_.monotonic() >= at.wait.deadline()) return std::nullopt;
+  return answer;
 }
 
 Result<LeaseAnswer> Leases::answer_of(const Trouble& trouble, bool takes) const {
@@ -159,7 +210,7 @@ bool Leases::put(const std::string& user, const std::shared_ptr<Request>& reques
   return true;
 }
 
-void Leases::give_up(const std::string& user, const std::shared_ptr<Request>& request) const {
+void Leases::leave(const std::string& user, const std::shared_ptr<Request>& request) const {
   const std::lock_guard lock(mutex_);
   if (const auto at = waiting_.find(user); at != waiting_.end())
     waiting_count_ -= std::erase(at->second, request);  // not there: in a job's hands
@@ -184,15 +235,29 @@ void Leases::run(const std::string& user) const {
   } while (!workers_.submit([this, user] { run(user); }));
 }
 
+void Leases::drop_late(Batch& batch, MonotonicTime now) {
+  std::erase_if(batch, [&](const auto& each) { return each->due <= now; });
+}
+
 // Those that are still waited for, in the order in which they came.
 void Leases::gather(const std::string& user, Batch& batch) const {
   const MonotonicTime now = clock_.monotonic();
-  const auto is_over = [&](const auto& each) { return each->due <= now; };
-  std::erase_if(batch, is_over);
+  drop_late(batch, now);
   const std::lock_guard lock(mutex_);
   Queue& queue = waiting_.find(user)->second;
   for (; !queue.empty() && batch.size() < kBatchMax; queue.pop_front(), --waiting_count_)
-    if (!is_over(queue.front())) batch.push_back(std::move(queue.front()));
+    if (queue.front()->due > now) batch.push_back(std::move(queue.front()));
+}
+
+// Those of `batch` were refused.
+void Leases::forsake(const std::string& user, const Batch& batch, const LeaseState& next) const {
+  const WallTime now = clock_.wall();
+  const std::lock_guard lock(mutex_);
+  for (const auto& each : batch) {
+    const auto is_its = [&](const HeldLease& lease) { return lease.id == each->what.id; };
+    const auto at = std::find_if(next.leases.begin(), next.leases.end(), is_its);
+    if (each->what.takes && at != next.leases.end()) orphans_.add(user, *at, now);
+  }
 }
 
 // What is known afterwards.
@@ -204,24 +269,34 @@ std::optional<LeaseState> Leases::settle(const std::string& user, std::optional<
     gather(user, batch);
     if (batch.empty()) return state;
     MonotonicTime due{};
-    std::vector<const LeaseRequest*> requests;
     for (const auto& each : batch) {
       due = std::max(due, each->due);
-      requests.push_back(&each->what);
       each->called = true;
     }
-    const auto fail = [&](const Trouble& trouble) {
+    const auto fail = [&](const Trouble& trouble, const LeaseState* next) {
       if (trouble.away) gather(user, batch);  // whoever asked meanwhile would wait for the same to happen again
-      for (const auto& each : batch) each->answer.set_value(answer_of(trouble, each->what.takes));
+      std::erase_if(batch, [&](const auto& each) {
+        const bool has_heard = each->answer(answer_of(trouble, each->what.takes));
+        return has_heard && trouble.away;  // passes, whether it has a lease or not
+      });
+      if (next != nullptr && !trouble.is_known) forsake(user, batch, *next);
       return std::nullopt;
     };
 
     if (!state) {
       Called<LeaseState> found = read(user, due);
-      if (!found) return fail(found.error());
+      if (!found) return fail(found.error(), nullptr);
       state = std::move(*found);
       is_read = true;
+      drop_late(batch, clock_.monotonic());  // nothing is taken for them; what was read is known to the next
+      if (batch.empty()) return state;
     }
+    {
+      const std::lock_guard lock(mutex_);
+      orphans_.leave_out(user, *state, clock_.wall());
+    }
+    std::vector<const LeaseRequest*> requests;
+    for (const auto& each : batch) requests.push_back(&each->what);
     Settlement settlement = mongo::settle(user, *state, requests, lease_);
     if (settlement.change.isNull() && !is_read) {
       state.reset();  // who is refused by what was known may have got a lease elsewhere
@@ -234,13 +309,18 @@ std::optional<LeaseState> Leases::settle(const std::string& user, std::optional<
         was_reset = true;  // a server that was started anew: a read finds out what was done
         continue;
       }
-      if (!matched) return fail(matched.error());
+      if (!matched) return fail(matched.error(), &settlement.next);
       if (!*matched) {
         wait_a_little(tries, clock_.monotonic(), due);
         continue;
       }
     }
-    for (std::size_t i = 0; i < batch.size(); ++i) batch[i]->answer.set_value(std::move(settlement.answers[i]));
+    Batch late;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const bool has_taken = settlement.answers[i] && settlement.answers[i]->lease == billing::Lease::taken;
+      if (!batch[i]->answer(std::move(settlement.answers[i])) && has_taken) late.push_back(batch[i]);
+    }
+    forsake(user, late, settlement.next);
     return std::move(settlement.next);
   }
 }
@@ -248,30 +328,48 @@ std::optional<LeaseState> Leases::settle(const std::string& user, std::optional<
 // ---- calls ----
 
 template <class T, class Operation>
-auto Leases::call(const Operation& operation) const -> Called<T> {
-  Breaker& breaker = health_->breaker;
+auto Leases::call(Breaker& breaker, std::string_view what, const Operation& operation) const -> Called<T> {
   const MonotonicTime began = clock_.monotonic();
   if (!breaker.admit(began)) return tl::unexpected(Trouble{true, {}});
   Done<T> done = operation();
   if (done) {
     breaker.succeeded();
+    tell(what, {});
     return done.map_error([](const Failure&) { return Trouble(); });
   }
-  const Failure::Kind kind = done.error().kind;
+  using Kind = Failure::Kind;
+  const Kind kind = done.error().kind;
   const MonotonicTime now = clock_.monotonic();
-  // What was begun late says nothing of the server, and neither does what it refuses to do.
-  const bool is_brief = kind == Failure::Kind::timeout && now - began < timeout_ / 2;
-  if (is_brief || kind == Failure::Kind::rejected)
+  const bool is_refused = kind == Kind::rejected || kind == Kind::locked_out;
+  // What was begun late says nothing of the server, and that it may not be read here nothing of other reads.
+  const bool is_brief = kind == Kind::timeout && now - began < timeout_ / 2;
+  if (is_brief || (is_refused && &breaker != &writes_))
     breaker.returned();
   else
     breaker.failed(now);
+  if (is_refused || breaker.state(now) != Breaker::State::closed) tell(what, done.error().why);
   note(done.error().why);
-  return tl::unexpected(Trouble{kind == Failure::Kind::unreachable, std::move(done.error().why)});
+  return tl::unexpected(Trouble{kind == Kind::unreachable, std::move(done.error().why), is_refused});
+}
+
+// Once per change; why: empty: all is well.
+void Leases::tell(std::string_view what, const std::string& why) const {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = in_trouble_.find(what);
+    if (why.empty() == (at == in_trouble_.end())) return;
+    if (why.empty())
+      in_trouble_.erase(at);
+    else
+      in_trouble_.emplace(what);
+  }
+  told_.log(why.empty() ? "leases can be " + std::string(what) + " again"
+                        : "leases cannot be " + std::string(what) + ": " + why);
 }
 
 auto Leases::read(const std::string& user, MonotonicTime due) const -> Called<LeaseState> {
   using Read = tl::expected<LeaseState, Unreadable>;
-  Called<Read> read = call<Read>([&]() -> Done<Read> {
+  Called<Read> read = call<Read>(health_->breaker, "read", [&]() -> Done<Read> {
     Read out = LeaseState();
     const Query query{.collection = leases().name, .filter = filter_of(user), .fields = leases().fields, .limit = 1};
     const Done<void> done = connection_.find(query, due, [&](Found found) {
@@ -288,7 +386,7 @@ auto Leases::read(const std::string& user, MonotonicTime due) const -> Called<Le
   });
   if (!read) return tl::unexpected(std::move(read.error()));
   if (*read) return std::move(**read);
-  unreadable_(read->error());
+  told_.unreadable(read->error());
   note(read->error().why);
   return tl::unexpected(Trouble{false, std::move(read->error().why)});
 }
@@ -296,7 +394,7 @@ auto Leases::read(const std::string& user, MonotonicTime due) const -> Called<Le
 // Was the document as it was before?
 auto Leases::write(const std::string& user, const LeaseState& before, const Document::Ptr& change,
                    MonotonicTime due) const -> Called<bool> {
-  return call<bool>([&]() -> Done<bool> {
+  return call<bool>(writes_, "written", [&]() -> Done<bool> {
     if (before.rev) {
       Document::Ptr filter = filter_of(user);
       filter->add("rev", Poco::Int64{*before.rev});

@@ -63,8 +63,8 @@ struct DigestHash {
   }
 };
 
-// A kind: `Key`; `text_of` it, as Documents<Row>::key_of() says it of the row; `Value`, made by add() of one or more
-// rows. strict: a document that cannot be read is not the same as none.
+// A kind: `Key`; `text_of` it, as Documents<Row>::key_of() says it of the row; read() a document; `Value`, made by
+// add() of one or more rows. strict: a document that cannot be read is not the same as none.
 
 template <class RowType, bool is_strict>
 struct ById {
@@ -74,6 +74,7 @@ struct ById {
   using Value = Row;
   static constexpr bool strict = is_strict;
   static const std::string& text_of(const Key& key) { return key; }
+  static tl::expected<Row, std::string> read(const Document& document) { return Documents<Row>::read(document); }
   static void add(Result<Value>& to, Row row) { to = std::move(row); }
   // What is kept where there is no row.
   static tl::unexpected<Denial> absent() { return deny(ErrorCode::not_found, "there is no such row"); }
@@ -87,6 +88,25 @@ struct Tokens : ById<auth::Token, true> {
   using Key = Digest;
   using Hash = DigestHash;
   static std::string text_of(const Key& key) { return hex(key.data(), key.size()); }
+};
+
+// One without a tariff may do nothing, but is there.
+struct Users : ById<billing::User, true> {
+  static tl::expected<Row, std::string> read(const Document& document) {
+    const auto& elements = elements_of(document);
+    const bool has_tariff = std::any_of(elements.begin(), elements.end(), [](const auto& element) {
+      return !element.isNull() && element->name() == "tariff" &&
+             element->type() != Poco::MongoDB::ElementTraits<Poco::MongoDB::NullValue>::TypeId;
+    });
+    if (has_tariff) return Documents<Row>::read(document);
+    Document other;
+    for (const auto& element : elements)
+      if (!element.isNull() && element->name() != "tariff") other.addElement(element);
+    other.add("tariff", std::string("none"));
+    auto row = Documents<Row>::read(other);
+    if (row) row->tariff.clear();
+    return row;
+  }
 };
 
 // Who owns a server is part of its row.
@@ -230,7 +250,11 @@ class Lookup {
     }
     Entries<Value> entries(batch.size(), Entry<Value>(Result<Value>(Kind::absent())));
     const Done<void> done = find(texts, Loads::due_of(batch), entries);
-    if (!done) return loads_.failed_since(batch, now, done.error().why);
+    if (!done) {
+      if (done.error().kind == Failure::Kind::unreadable)
+        (void)upstream_.skipped.tell(Documents<Row>::collection().name, "*", done.error().why);
+      return loads_.failed_since(batch, now, done.error().why);
+    }
     settle(batch, std::move(entries));
   }
 
@@ -251,7 +275,7 @@ class Lookup {
         {.collection = collection.name, .filter = filter_of<Kind>(texts), .fields = collection.fields}, due,
         [&](Found found) {
           if (!found) return cannot_read(found.error().id, found.error().why);
-          auto row = Documents<Row>::read(**found);
+          auto row = Kind::read(**found);
           if (!row) return cannot_read(id_of(**found), row.error());
           Entry<Value>* const entry = entry_of(found_by(*row));
           if (entry != nullptr && *entry) Kind::add(**entry, std::move(*row));

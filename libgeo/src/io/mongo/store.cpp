@@ -69,9 +69,10 @@ class MongoStore::Core {
         usage(upstream, settings.usage),
         servers(upstream, settings.devices),
         cameras(upstream, settings.devices),
-        leases(*connection, health, clock, settings.lease, settings.timeout, [this](const Unreadable& document) {
-          (void)skipped.tell(document.collection, document.id, document.why);
-        }) {}
+        leases(
+            *connection, health, clock, settings.lease, settings.timeout,
+            {[this](const Unreadable& document) { (void)skipped.tell(document.collection, document.id, document.why); },
+             settings.log}) {}
   ~Core() {
     tokens.close();  // so that what is queued makes no call
     grants.close();
@@ -92,7 +93,7 @@ class MongoStore::Core {
   mutable Upstream upstream;
   mutable Lookup<Tokens> tokens;
   mutable Lookup<Grants> grants;
-  mutable Lookup<ById<billing::User, true>> users;
+  mutable Lookup<Users> users;
   mutable Lookup<ById<billing::Tariff, true>> tariffs;
   mutable Lookup<UsageRows> usage;
   mutable Lookup<Servers> servers;

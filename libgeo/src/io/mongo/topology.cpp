@@ -38,7 +38,8 @@ Ids ids_of(const std::vector<Row>& rows, std::string_view built_in = {}) {
 // Takes out what names rows that are not there.
 class Dangling {
  public:
-  Dangling(const std::string& version, std::vector<std::string>& told) : version_(version), told_(told) {}
+  Dangling(MongoTopology& topology, SkippedDocuments& skipped)
+      : version_(topology.stamp.version), told_(topology.skipped), skipped_(skipped) {}
 
   void drop_from(place::Rows& rows) {
     const Ids groups = ids_of(rows.groups);
@@ -66,8 +67,8 @@ class Dangling {
   template <class Row>
   bool is_gone(const Row& row, std::string_view key, std::string_view kind, const std::string& id, const Ids& known) {
     if (id.empty() || known.contains(id)) return false;
-    told_.push_back(told(Documents<Row>::collection().name, version_ + "/" + Documents<Row>::key_of(row),
-                         fmt::format("{}: no {} {}", key, kind, in_quotes(id))));
+    told_.push_back(skipped_.tell(Documents<Row>::collection().name, version_ + "/" + Documents<Row>::key_of(row),
+                                  fmt::format("{}: no {} {}", key, kind, in_quotes(id))));
     return true;
   }
   // Is nothing left of what was something?
@@ -81,6 +82,7 @@ class Dangling {
 
   const std::string& version_;
   std::vector<std::string>& told_;
+  SkippedDocuments& skipped_;
 };
 
 // What place::check() found, in the words for a row of a collection.
@@ -96,8 +98,8 @@ std::string in_words(const place::Rows& rows, const std::string& version, const 
   return in(rows.nodes);
 }
 
-tl::expected<MongoTopology, NoTopology> checked(MongoTopology topology) {
-  Dangling(topology.stamp.version, topology.skipped).drop_from(topology.rows);
+tl::expected<MongoTopology, NoTopology> checked(MongoTopology topology, SkippedDocuments& skipped) {
+  Dangling(topology, skipped).drop_from(topology.rows);
   if (topology.rows.nodes.empty())
     return none(fmt::format("version {} of the topology has no node{}", topology.stamp.version,
                             topology.skipped.empty() ? "" : " that can be used: " + topology.skipped.front()));
@@ -175,7 +177,9 @@ tl::expected<std::optional<MongoTopology>, NoTopology> read_topology(Connection&
     // Half of it may have been removed meanwhile.
     stamp = stamp_of(connection, deadline);
     if (stamp && *stamp == read->stamp)
-      return checked(std::move(*read)).map([](MongoTopology topology) { return std::optional(std::move(topology)); });
+      return checked(std::move(*read), skipped).map([](MongoTopology topology) {
+        return std::optional(std::move(topology));
+      });
   }
   return away({Failure::Kind::timeout, "the topology changes faster than it can be read"});
 }
