@@ -122,6 +122,32 @@ void add_ages(Families& families, const World& world, const Now& now) {
   families.value(1, {{"source", std::string(world.topology.source)}, {"version", world.topology.version}});
 }
 
+void add_nodes(Families& families, const World& world) {
+  if (!world.has_topology()) return;
+  const std::vector<geo::place::Node>& nodes = world.snapshot.topology->rows().nodes;
+  std::vector<geo::balance::NodeStatus> all;
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    all.push_back(world.snapshot.live->status(static_cast<geo::place::Index>(i)));
+  const auto add = [&](const char* name, const char* help, auto value) {
+    families.open(name, help, MetricType::Gauge);
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      if (const std::optional<double> known = value(all[i])) families.value(*known, {{"node", nodes[i].id}});
+  };
+  using geo::balance::NodeStatus;
+  using Known = std::optional<double>;
+  add("geod_node_up", "1 for a node that is up",
+      [](const NodeStatus& status) -> Known { return status.state == geo::balance::State::up ? 1 : 0; });
+  add("geod_node_load", "As the node reports it, else its sessions over its capacity",
+      [](const NodeStatus& status) -> Known { return status.load; });
+  add("geod_node_under_way", "Streams under way: reported, and redirects since",
+      [](const NodeStatus& status) -> Known { return static_cast<double>(status.under_way); });
+  families.open("geod_node_state_changes_total", "How often a node came into a state", MetricType::Counter);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    for (std::size_t to = 0; to < all[i].became.size(); ++to)
+      if (all[i].became[to] > 0)
+        families.value(all[i].became[to], {{"node", nodes[i].id}, {"to", std::string(geo::balance::kStateNames[to])}});
+}
+
 }  // namespace
 
 void append_metrics(std::string& out, const World& world, const Now& now) {
@@ -131,6 +157,7 @@ void append_metrics(std::string& out, const World& world, const Now& now) {
   add_upstreams(families, world, now.monotonic);
   add_store(families, world);
   add_caches(families, world);
+  add_nodes(families, world);
   add_ages(families, world, now);
   out += families.text();
 }

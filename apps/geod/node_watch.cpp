@@ -25,7 +25,6 @@ geo::MonotonicTime NodeWatch::look() {
       log_.info("{}", line);
     else
       log_.warn("{}", line);
-    changes_.with([&](Changes& changes) { ++changes[id][static_cast<std::size_t>(change.to)]; });
   }
   return now + kEvery;
 }

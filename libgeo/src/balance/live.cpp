@@ -241,6 +241,7 @@ void Live::judge(Index node, WallTime now, MonotonicTime monotonic, bool reports
   if (state != book.state) {
     changes.push_back({node, book.state, state, because});
     book.since = now;
+    ++book.became[static_cast<std::size_t>(state)];
   }
   book.state = state;
   book.because = because;
@@ -304,7 +305,7 @@ void Live::remember(WallTime now) {
 NodeStatus Live::status(Index node) const {
   const std::lock_guard lock(mutex_);
   const Book& book = books_[node];
-  NodeStatus status{book.state, book.because, book.since, {}, under_way(node)};
+  NodeStatus status{book.state, book.because, book.since, {}, under_way(node), book.became};
   const Report* const report = book.report();
   const std::optional<std::int64_t>& capacity = balancer_->topology().node(node).capacity;
   if (report != nullptr) {

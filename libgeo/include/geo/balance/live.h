@@ -58,6 +58,7 @@ struct NodeStatus {
   std::optional<WallTime> since;  // nothing: ever since the start
   std::optional<double> load;     // as reported, else sessions / capacity
   std::int64_t under_way = 0;
+  std::array<std::uint32_t, kStateNames.size()> became{};  // how often, by State
 };
 struct StateChange {
   Index node;
@@ -144,6 +145,7 @@ class GEO_EXPORT Live {
     State state = State::up;
     Because because = Because::nothing;
     std::optional<WallTime> since;
+    std::array<std::uint32_t, kStateNames.size()> became{};
     bool down = false, damped = false;
     std::optional<MonotonicTime> returned, good_since;
 
