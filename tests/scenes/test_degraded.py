@@ -281,7 +281,7 @@ def test_node_states_lost(play, own_mongo):
     facts = town()
     moscow = [row["id"] for row in facts["nodes"] if row["group"] == "ru-msk"]
     facts["node_states"] = [{"id": node, "seen_at": ago(0), "online": True} for node in moscow]
-    geod = play(facts, health={"report_max_age_s": 3})
+    geod = play(facts, health={"report_max_age_s": 3, "panic_percent": 0, "slow_start_s": 0})
 
     def state(node):
         return {row["id"]: row["state"] for row in geod.fetch("/status.json", "admin").json()["nodes"]}[node]
