@@ -63,35 +63,36 @@ geo::Result<void> WhatIfs::check(const WhatIf& what_if) const {
 
 geo::redirect::Snapshot WhatIfs::snapshot(const WhatIf& what_if) {
   geo::redirect::Snapshot snapshot = world_->snapshot;
-  snapshot.balancer = balancer(what_if);
+  const Shared balancer = balancer_of(what_if);
   // an alias: the balancer holds it
-  snapshot.topology = {snapshot.balancer, &snapshot.balancer->topology()};
+  snapshot.topology = {balancer, &balancer->topology()};
 
   std::vector<Report> reports = world_->watched->reports.with([](const auto& known) { return known; });
   const geo::WallTime at = now(what_if);
   for (const auto& [node, load] : what_if.load)
-    forget_failed(reports, *snapshot.balancer, snapshot.topology->group_of_node(snapshot.topology->find_node(node)),
-                  at);
+    forget_failed(reports, *balancer, snapshot.topology->group_of_node(snapshot.topology->find_node(node)), at);
   for (const auto& [node, load] : what_if.load) put(reports, node, load, at);
 
-  snapshot.live = std::make_shared<geo::balance::Live>(snapshot.balancer);
+  snapshot.live = std::make_shared<geo::balance::Live>(balancer);
   snapshot.live->reported(reports);
   static_cast<void>(snapshot.live->tick(at, geo::io::SystemClock().monotonic()));
   return snapshot;
 }
 
-WhatIfs::Balancer WhatIfs::balancer(const WhatIf& what_if) {
-  if (what_if.down.empty() && what_if.drain.empty()) return world_->snapshot.balancer;
-  Balancer& made = balancers_[{what_if.down, what_if.drain}];
+WhatIfs::Shared WhatIfs::balancer_of(const WhatIf& what_if) {
+  const std::shared_ptr<geo::balance::Live>& live = world_->snapshot.live;
+  // an alias: the live state holds it
+  if (what_if.down.empty() && what_if.drain.empty()) return {live, &live->balancer()};
+  Shared& made = balancers_[{what_if.down, what_if.drain}];
   if (made != nullptr) return made;
   geo::place::Rows rows = world_->snapshot.topology->rows();
   for (geo::place::Node& node : rows.nodes) {
     if (what_if.drain.contains(node.id)) node.admin = Admin::drain;
     if (what_if.down.contains(node.id)) node.admin = Admin::offline;
   }
-  made = std::make_shared<const geo::balance::Balancer>(
+  made = std::make_shared<const Balancer>(
       std::make_shared<const geo::place::Topology>(std::move(rows), world_->config.balance.nearest),
-      world_->snapshot.balancer->settings());
+      live->balancer().settings());
   return made;
 }
 

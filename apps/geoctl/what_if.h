@@ -39,11 +39,11 @@ class WhatIfs {
   geo::redirect::Snapshot snapshot(const WhatIf& what_if);
 
  private:
-  using Balancer = std::shared_ptr<const geo::balance::Balancer>;
-  Balancer balancer(const WhatIf& what_if);
+  using Shared = std::shared_ptr<const geo::balance::Balancer>;
+  Shared balancer_of(const WhatIf& what_if);
 
   std::shared_ptr<const geo::compose::World> world_;
-  std::map<std::pair<std::set<std::string>, std::set<std::string>>, Balancer> balancers_;  // by down and drain
+  std::map<std::pair<std::set<std::string>, std::set<std::string>>, Shared> balancers_;  // by down and drain
 };
 
 }  // namespace geoctl
