@@ -5,7 +5,7 @@
 
 # To build geod, geoctl and libgeo.
 BUILD_PACKAGES="cmake g++ ninja-build pkg-config
-  libcli11-dev libexpected-dev libfmt-dev libmaxminddb-dev libmicrohttpd-dev libmongoc-dev libpoco-dev libssl-dev
+  libcli11-dev libcurl4-openssl-dev libexpected-dev libfmt-dev libmaxminddb-dev libmicrohttpd-dev libmongoc-dev libpoco-dev libssl-dev
   libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev"
 # To watch it work.
 DEMO_PACKAGES="ca-certificates curl"

@@ -34,7 +34,7 @@ def test_libraries():
     names = {"toml++": "tomlplusplus", "libmaxminddb": "maxminddb", "OpenSSL (libcrypto)": "OpenSSL::Crypto", "xxHash": "xxhash",
              "tl-expected": "tl::expected", "fmt": "fmt::fmt", "libmicrohttpd": "microhttpd", "CLI11": "CLI11::CLI11",
              "GoogleTest": "GTest::", "OpenSSL (libssl)": "OpenSSL::SSL", "Poco Net, NetSSL": "Poco::NetSSL",
-             "Poco JSON": "Poco::JSON", "Poco MongoDB": "Poco::MongoDB", "libmongoc": "mongoc", "prometheus-cpp (core)": "prometheus-cpp::core", "google-benchmark": "benchmark::benchmark"}
+             "Poco JSON": "Poco::JSON", "Poco MongoDB": "Poco::MongoDB", "libmongoc": "mongoc", "libcurl": "curl", "prometheus-cpp (core)": "prometheus-cpp::core", "google-benchmark": "benchmark::benchmark"}
     told = {name for row in table("library") for name in [row[0]]} - {"pytest, pymongo", "nginx, ffmpeg", "mongo-java-server, H2"}
     assert told == set(names)
     files = [*(SOURCE / "libgeo").glob("CMakeLists.txt"), *(SOURCE / "apps").rglob("CMakeLists.txt"),

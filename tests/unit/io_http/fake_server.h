@@ -70,8 +70,10 @@ class FakeServer {
  public:
   using Serve = std::function<void(const Peer&, const Seen&)>;
 
-  explicit FakeServer(Serve serve) : serve_(std::move(serve)), stop_(::eventfd(0, 0)) {
-    const test::Loopback loopback = test::listen_on_loopback(64);
+  // family: AF_INET6 for one on ::1.
+  explicit FakeServer(Serve serve, int family = AF_INET)
+      : serve_(std::move(serve)), stop_(::eventfd(0, 0)), host_(family == AF_INET6 ? "[::1]" : "127.0.0.1") {
+    const test::Loopback loopback = test::listen_on_loopback(64, family);
     listener_ = loopback.socket;
     port_ = loopback.port();
     acceptor_ = std::thread([this] { accept_all(); });
@@ -93,7 +95,7 @@ class FakeServer {
   }
 
   std::uint16_t port() const { return port_; }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return "http://" + host_ + ":" + std::to_string(port_); }
   std::vector<Seen> seen() const {
     const std::lock_guard lock(mutex_);
     return seen_;
@@ -151,6 +153,7 @@ class FakeServer {
   const Serve serve_;
   int listener_ = -1, stop_;
   std::uint16_t port_ = 0;
+  const std::string host_;
   mutable std::mutex mutex_;
   std::vector<int> sockets_;
   std::vector<Seen> seen_;
