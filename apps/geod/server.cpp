@@ -23,6 +23,7 @@ constexpr std::size_t kWorkers = 32;  // threads that may wait for an upstream a
 constexpr seconds kIdleGrace{1};      // for an idle connection's last request
 constexpr milliseconds kDrainLook{20};
 constexpr seconds kWarnEvery{1};
+constexpr seconds kFailuresEvery{10};
 
 }  // namespace
 
@@ -111,6 +112,16 @@ void Server::tell_dropped() {
             dropped.error == 0 ? "they cannot be written fast enough" : std::strerror(dropped.error));
 }
 
+// The first at once; one that fails now and then never opens its breaker.
+void Server::tell_failed(const std::string& name, const geo::UpstreamStatus& status, Told& told) {
+  const std::uint64_t failed = status.calls[static_cast<std::size_t>(geo::Outcome::failed)];
+  if (failed < told.failed) told.failed = 0;  // a reload has begun a new count
+  if (failed == told.failed || clock_.monotonic() < told.next) return;
+  log_.warn("{}: failed requests: {}, the last one: {}", name, failed - told.failed, status.last_error);
+  told.failed = failed;
+  told.next = clock_.monotonic() + kFailuresEvery;
+}
+
 void Server::tell_upstreams() {
   const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
   const geo::MonotonicTime now = clock_.monotonic();
@@ -119,11 +130,12 @@ void Server::tell_upstreams() {
   for (const auto& provider : world->snapshot.resolver->providers())
     all.emplace_back(fmt::format("provider {}", provider->name()), provider->status(now));
   for (const auto& [name, status] : all) {
-    const auto known = upstream_states_.try_emplace(name, geo::Breaker::State::closed).first;
-    if (known->second == status.state) continue;
+    Told& told = upstreams_told_[name];
+    tell_failed(name, status, told);
+    if (told.state == status.state) continue;
     const bool good = status.state == geo::Breaker::State::closed;
-    const std::string change = fmt::format("{}: {} -> {}", name, name_of(known->second), name_of(status.state));
-    known->second = status.state;
+    const std::string change = fmt::format("{}: {} -> {}", name, name_of(told.state), name_of(status.state));
+    told.state = status.state;
     if (good)
       log_.info("{}", change);
     else

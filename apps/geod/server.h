@@ -47,6 +47,12 @@ class Server {
   tl::expected<void, std::string> start_parts();
   void tell_dropped();
   void tell_upstreams();
+  struct Told {
+    geo::Breaker::State state = geo::Breaker::State::closed;
+    std::uint64_t failed = 0;
+    geo::MonotonicTime next = geo::MonotonicTime::min();  // failures before it are gathered
+  };
+  void tell_failed(const std::string& name, const geo::UpstreamStatus& status, Told& told);
   // Loops that nobody asks would hold the world before this one, and with it whole databases.
   void tell_loops();
   void sweep(geo::MonotonicTime now, bool drop_idle);
@@ -59,7 +65,7 @@ class Server {
   std::shared_ptr<const geo::compose::World> told_world_;  // that the loops know of
   const Cors cors_;
   const Process process_;
-  std::map<std::string, geo::Breaker::State, std::less<>> upstream_states_;  // told last
+  std::map<std::string, Told, std::less<>> upstreams_told_;
   std::atomic<bool> draining_{false};
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of lines that the access log dropped
   std::unique_ptr<AccessLog> access_log_;                        // null: off

@@ -248,6 +248,24 @@ def test_it_is_left_alone_while_it_fails_and_comes_back_by_itself(stage, auth):
     assert geod.ask().status == 302
 
 
+def test_one_that_fails_now_and_then_is_told_but_does_not_fill_the_log(stage, auth):
+    geod = near(stage, auth.url)
+
+    def told():
+        return [line for line in geod.stderr().splitlines() if "auth: failed requests: " in line]
+
+    begin = time.monotonic()
+    for i, fault in enumerate(["bare_401", "html_200", "error_500"] * 3):
+        auth.set_fault(fault)
+        assert geod.ask(access_token=f"t{i}").code == "upstream_unavailable"
+        auth.set_fault()
+        assert geod.ask(access_token=f"good{i}").code == "token_unknown", "never five in a row"
+    [first] = eventually(told, "the first failure is told")[:1]
+    assert "the last one: it answers with status 401" in first or "failed requests: 1," not in first, first
+    assert len(told()) <= 1 + (time.monotonic() - begin) / 10
+    assert "closed -> open" not in geod.stderr()
+
+
 def test_who_asked_in_vain_does_not_ask_again(stage, auth):
     with IpApiDouble({"8.8.8.8": "invalid query"}, fault="slow_answer", delay=0.2) as ip_api:
         geod = near(stage, auth.url, resolver={"providers": ["ip-api"]}, **{"resolver__ip-api": {"url": ip_api.url}})

@@ -16,8 +16,8 @@ Alone: prints its port, then answers until it is ended; every token is the user 
     curl -d '{"kind":"slow_body","delay":1}' localhost:PORT/_fault      {} again: none
 
 Faults: slow_answer (nothing for `delay` seconds), slow_body (a byte each `delay` seconds), never (no answer),
-cut_before_header, cut_after_header, wrong_json, no_owner, wrong_types, bad_time, wrong_content_type, html_200, error_500,
-bare_401, bare_403 (no code of the contract), other_code_403, redirect, unavailable (503 in the contract's form), limited (429,
+cut_before_header, cut_after_header, wrong_json, no_owner, wrong_types, bad_time, owner_twice, wrong_content_type, html_200,
+error_500, bare_401, bare_403 (no code of the contract), other_code_403, redirect, unavailable (503 in the contract's form), limited (429,
 likewise)."""
 
 import argparse
@@ -37,6 +37,7 @@ ODD = {
     "no_owner": (200, "application/json", '{"owner_type":"user"}'),
     "wrong_types": (200, "application/json", '{"owner_type":"user","owner_id":7,"max_age_s":"60"}'),
     "bad_time": (200, "application/json", '{"owner_type":"user","owner_id":"u1","expires_at":"tomorrow"}'),
+    "owner_twice": (200, "application/json", '{"owner_type":"user","owner_id":"u1","owner_id":"u-flv"}'),
     "wrong_content_type": (200, "text/plain", '{"owner_type":"user","owner_id":"u1"}'),
     "html_200": (200, "text/html", "<html>Log in</html>"),
     "error_500": (500, "text/plain", "internal error"),

@@ -116,6 +116,8 @@ TEST(Client, SaysWhatIsWrongAndNoSecret) {
        [&](const Peer& peer, const Seen&) { peer.send(head + "Content-Length: ten\r\n\r\nabc"); }},
       {"its answer is no HTTP",
        [&](const Peer& peer, const Seen&) { peer.send(head + "Content-Length: -7\r\n\r\nabc"); }},
+      {"its answer is no HTTP",
+       [&](const Peer& peer, const Seen&) { peer.send(head + "Content-Length: 3\r\ncontent-length: 2\r\n\r\nabc"); }},
       {"its answer is too long",
        [&](const Peer& peer, const Seen&) { peer.send(head + "Content-Length: 1048577\r\n\r\nabc"); }},
       {"its answer is too long",

@@ -3,12 +3,15 @@
 #include <Poco/Dynamic/Var.h>
 #include <Poco/Exception.h>
 #include <Poco/JSON/Array.h>
+#include <Poco/JSON/JSONException.h>
 #include <Poco/JSON/Object.h>
+#include <Poco/JSON/ParseHandler.h>
 #include <Poco/JSON/Parser.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "geo/base/text.h"
 
@@ -34,10 +37,30 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+// A member that is there twice may mean either: another reader of the same answer would take the other one.
+class EachOnce final : public Poco::JSON::ParseHandler {
+ public:
+  void startObject() override {
+    ParseHandler::startObject();
+    names_.emplace_back();
+  }
+  void endObject() override {
+    ParseHandler::endObject();
+    names_.pop_back();
+  }
+  void key(const std::string& name) override {
+    if (!names_.back().insert(name).second) throw Poco::JSON::JSONException("a member twice");
+    ParseHandler::key(name);
+  }
+
+ private:
+  std::vector<std::set<std::string>> names_;  // of the objects that are open
+};
+
 Read<Var> parse(std::string_view body) {
   if (!is_utf8(body)) return wrong("its answer is no UTF-8");
   try {
-    Poco::JSON::Parser parser;
+    Poco::JSON::Parser parser(new EachOnce);
     parser.setDepth(kDepthMax);
     parser.setAllowComments(false);
     return parser.parse(std::string(body));

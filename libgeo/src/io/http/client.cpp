@@ -64,6 +64,10 @@ std::optional<std::string> read_body(std::istream& in, std::size_t most) {
   return body;
 }
 
+std::ptrdiff_t count(const Headers& headers, std::string_view name) {
+  return std::count_if(headers.begin(), headers.end(), [&](const auto& each) { return iequals(each.first, name); });
+}
+
 // What an exception of Poco says, in words that are ours: theirs may hold what must not be told.
 std::string why(const Poco::Exception& e) {
   if (dynamic_cast<const Poco::TimeoutException*>(&e) != nullptr) return "it did not answer in time";
@@ -163,6 +167,7 @@ tl::expected<Answer, Client::Failure> Client::attempt(const Request& request, st
     net::HTTPResponse response;
     std::istream& in = connection->receiveResponse(response);
     Answer answer{.status = response.getStatus(), .headers = {response.begin(), response.end()}, .body = {}};
+    if (count(answer.headers, net::HTTPMessage::CONTENT_LENGTH) > 1) return failure("its answer is no HTTP");
     const bool has_length = response.hasContentLength() && !response.getChunkedTransferEncoding();
     const std::int64_t length = has_length ? response.getContentLength64() : 0;
     if (length < 0) return failure("its answer is no HTTP");
