@@ -1,7 +1,11 @@
 // geoctl data validate, geoctl data import, geoctl data export, geoctl data diff
 #include <fmt/format.h>
 
+#include <signal.h>
 #include <unistd.h>
+
+#include <array>
+#include <csignal>
 
 #include "geo/base/text.h"
 #include "geo/io/file.h"
@@ -100,6 +104,34 @@ void note_limits(Output& output, const geo::io::Data& data) {
           tariff.id, *tariff.max_streams, kMost));
 }
 
+// Remembers the first SIGINT or SIGTERM, so that what is under way ends in order; a second one ends the process.
+class EndedBySignal {
+ public:
+  EndedBySignal() {
+    struct sigaction action {};
+    action.sa_handler = [](int signal) { caught_ = signal; };
+    action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      ::sigaction(kSignals[i], nullptr, &before_[i]);
+      if (before_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+    }
+  }
+  ~EndedBySignal() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+    if (caught_ != 0) ::raise(caught_);
+  }
+  EndedBySignal(const EndedBySignal&) = delete;
+  EndedBySignal& operator=(const EndedBySignal&) = delete;
+
+  bool caught() const { return caught_ != 0; }
+
+ private:
+  static constexpr std::array kSignals{SIGINT, SIGTERM};
+  static volatile std::sig_atomic_t caught_;
+  std::array<struct sigaction, kSignals.size()> before_{};
+};
+volatile std::sig_atomic_t EndedBySignal::caught_ = 0;
+
 struct ImportArguments {
   std::string dir;
   bool dry_run = false;
@@ -122,9 +154,10 @@ int run_import(Session& session, const ImportArguments& arguments) {
     return geo::kExitOk;
   }
 
+  const EndedBySignal ended;  // what waits for its deadline may take a moment longer
   Progress progress(output.err, false, "rows");
-  const auto done =
-      store.mongo->import_data(*data, [&](std::uint64_t rows, std::uint64_t of) { progress.reach(rows, of); });
+  const auto done = store.mongo->import_data(
+      *data, [&](std::uint64_t rows, std::uint64_t of) { progress.reach(rows, of); }, [&] { return ended.caught(); });
   progress.clear();
   if (!done) return output.refuse(done.error());
   if (output.json) {
@@ -151,10 +184,10 @@ int run_export(Session& session, const std::string& dir) {
   if (!read) return output.refuse(read.error());
   if (!read->faults.empty()) return output.refuse(read->faults);
   if (read->data.topology.nodes.empty())
-    return output.refuse(
-        geo::Denial{geo::ErrorCode::invalid_config, fmt::format("the store {} has no topology", store.mongo->where())});
+    return output.refuse(geo::Denial{geo::ErrorCode::invalid_config,
+                                     fmt::format("the store {} holds no topology", store.mongo->where())});
   if (const auto written = geo::io::write_data(read->data, dir); !written)
-    return output.refuse(geo::Denial{geo::ErrorCode::upstream_unavailable, written.error()});
+    return output.refuse(geo::Denial{geo::ErrorCode::bad_request, written.error()});
   if (output.out.terminal() && !output.json)
     output.line(fmt::format("{}  {}: {}", output.out.green("ok"), printable(dir), summary(read->data)));
   return geo::kExitOk;
@@ -228,8 +261,9 @@ const auto add = [&](const char* name, const char* description, const char* opti
 add("export", "Write the store in MongoDB to a directory", "The directory; made where it is missing", run_export)
     ->footer(
         "Example:\n  geoctl --config /etc/geod/geod.toml data export backup\n\n"
-        "Rows by key; the same content gives the same bytes. states.toml is left alone. Exit status: 0 done, 2 the\n"
-        "config is wrong or something in the store cannot be read, 5 the store is away.");
+        "Rows by key; the same content gives the same bytes. states.toml is left alone. New files are their owner's\n"
+        "alone: they hold hashes of tokens. Exit status: 0 done, 2 the config is wrong, something in the store cannot\n"
+        "be read or a file cannot be written, 5 the store is away.");
 add("diff", "What data import would change", "The directory", run_diff)
     ->footer(
         "Examples:\n"

@@ -53,11 +53,12 @@ int run_list(Session& session) {
     auto read = store.mongo->nodes();
     if (!read) return output.refuse(read.error());
     all = std::move(*read);
+    for (const geo::Fault& fault : all.faults) output.err.write(printable(to_string(fault)) + "; it is skipped\n");
   } else {
     geo::io::ReadData read = geo::io::read_data(store.dir);
-    all = {std::move(read.data.topology.nodes), std::move(read.data.node_states), std::move(read.faults)};
+    if (!read.faults.empty()) return output.refuse(read.faults);
+    all = {std::move(read.data.topology.nodes), std::move(read.data.node_states), {}};
   }
-  if (!all.faults.empty()) return output.refuse(all.faults);
   std::sort(all.nodes.begin(), all.nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   std::vector<Listed> listed;
   for (const geo::place::Node& node : all.nodes) {

@@ -1,7 +1,9 @@
 """What operators do to a store in MongoDB: import, export, diff, nodes, tokens, leases; and an import that is killed."""
 
 import datetime
+import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -114,10 +116,26 @@ def test_more_streams_than_leases_are_kept_account_of_is_noted(world):
     assert told.exit == 0 and told.err.startswith("note: tariffs home: max_streams 5001: "), told
 
 
-def test_an_empty_store_is_not_exported(world, tmp_path):
-    refused = world.geoctl("data", "export", tmp_path / "out")
-    assert refused.exit == 2 and "has no topology" in refused.err
+def test_an_empty_store_is_neither_exported_nor_listed(world, tmp_path):
+    for command in (["data", "export", tmp_path / "out"], ["node", "list"]):
+        refused = world.geoctl(*command)
+        assert refused.exit == 2 and refused.err.startswith("invalid_config: the store ") and "holds no topology" in refused.err
+        assert refused.out == ""
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_writes_all_or_nothing_and_for_its_owner_alone(full, tmp_path):
+    out = tmp_path / "out"
+    assert full.geoctl("data", "export", out).exit == 0
+    assert {(out / name).stat().st_mode & 0o777 for name in FILES} == {0o600}, "they hold hashes of tokens"
+    before = texts(out)
+    assert full.geoctl("node", "drain", "node-moscow-1").exit == 0
+    (out / "devices.toml").unlink()
+    (out / "devices.toml").mkdir()
+    refused = full.geoctl("data", "export", out)
+    assert refused.exit == 2 and refused.err == f"bad_request: {out}/devices.toml: cannot be written: is no regular file\n"
+    assert (out / "topology.toml").read_text() == before["topology.toml"]
+    assert {path.name for path in out.iterdir()} == set(FILES), "nothing else is left"
 
 
 def test_a_newer_schema_is_left_alone(full, mongo):
@@ -261,6 +279,76 @@ def test_an_import_that_is_killed_leaves_nothing_half(full, mongo, big, seed):
     assert nodes(full) == {"node-1"} and mongo.rows().nodes.count_documents({}) == 1
 
 
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_an_import_that_is_told_to_end_gives_its_lock_back(full, mongo, big, end):
+    running, _ = stop_import(full, mongo, big)
+    running.send_signal(end)
+    running.send_signal(signal.SIGCONT)
+    assert running.wait(60) == -end
+    assert mongo.rows().versions.find_one({"_id": "import"}) is None
+    assert full.geoctl("data", "import", big).exit == 0
+    assert full.geoctl("data", "diff", big).exit == 0
+
+
+@pytest.mark.parametrize("way", ["killed", "stopped"])
+@pytest.mark.parametrize("seed", range(6 if LONG else 2))
+def test_an_import_that_loses_the_store_leaves_nothing_half(stage, own_mongo, big, way, seed):
+    world = stage.world(store=own_mongo.store())
+    assert world.geoctl("data", "import", world.data).exit == 0
+    old = nodes(world)
+    collection, rows = random.Random(seed).choice([("tokens", 1), ("nodes", 1), ("cameras", 1), ("cameras", 3000), ("grants", 1)])
+    store = own_mongo.rows()[collection]
+    enough = store.count_documents({}) + rows
+    running = start_import(world, big)
+    while running.poll() is None and store.count_documents({}) < enough:
+        pass
+    server = own_mongo.server
+    if way == "killed":
+        server.kill()
+        assert running.wait(60) in (0, 5)
+        server.start()
+    else:
+        server.stop()
+        if LONG:
+            assert running.wait(90) in (0, 5), "the answer to a thousand rows may take 30 s, then it gives up"
+        running.kill()
+        running.wait()
+        server.cont()
+    assert nodes(world) in (old, {"node-1"})
+    own_mongo.rows().versions.delete_one({"_id": "import"})  # as when 10 s have passed
+    assert world.geoctl("data", "import", big).exit == 0
+    assert world.geoctl("data", "diff", big).exit == 0
+    assert nodes(world) == {"node-1"} and own_mongo.rows().nodes.count_documents({}) == 1
+
+
+@pytest.mark.skipif(not LONG, reason="GEO_LONG=1: minutes on the servers of the tests")
+def test_a_large_import_shows_how_far_it_is_and_stays_below_a_gibibyte(world, tmp_path):
+    folder = tmp_path / "large"
+    maker = REPO / "tests" / "support" / "make_store.py"
+    subprocess.run([sys.executable, maker, "--cameras", "200000", "--grants", "50000", folder], check=True)
+    leader, follower = os.openpty()
+    running = subprocess.Popen([BIN / "geoctl", "--config", world.config_file, "data", "import", folder],
+                               stdout=subprocess.PIPE, stderr=follower, env=environment(), text=True)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            some = os.read(leader, 65536)
+        except OSError:  # the other side is closed
+            break
+        shown += some
+    os.close(leader)
+    out = running.stdout.read()
+    _, status, usage = os.wait4(running.pid, 0)
+    running.returncode = os.waitstatus_to_exitcode(status)
+    assert running.returncode == 0, shown[-500:]
+    assert "; a new version of the topology holds" in out
+    parts = [int(part) for part in re.findall(rb"\[[#-]{20}\] +(\d+)%", shown)]
+    assert len(parts) > 5 and parts == sorted(parts) and parts[0] < 50, "it shows how far it is"
+    assert usage.ru_maxrss < 1024 * 1024, f"{usage.ru_maxrss} KiB"
+    assert world.geoctl("data", "diff", folder).exit == 0
+
+
 def test_the_lock_of_a_dead_import_lapses(full, mongo):
     in_10_s = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=10)
     mongo.rows().versions.insert_one({"_id": "import", "owner": "host-9/4711/0", "until": in_10_s})
@@ -328,6 +416,23 @@ def test_reports_are_listed(full, mongo):
     assert told["node-tokyo-1"] == {"id": "node-tokyo-1", "group": "asia", "admin": "online", "online": False,
                                     "seen_at": "2027-01-15T08:00:00Z", "load": 0.5}
     assert "2027-01-15T08:00:00Z" in full.geoctl("node", "list").out
+
+
+def test_what_cannot_be_read_takes_no_other_node_away(full, mongo):
+    rows = mongo.rows()
+    version = rows.versions.find_one({"_id": "topology"})["version"]
+    rows.nodes.update_one({"_id": f"{version}/node-tokyo-1"}, {"$set": {"weight": "x"}})
+    stray = bson.ObjectId()
+    rows.node_states.insert_many([{"_id": stray, "seen_at": "x"}, {"_id": "node-moscow-1", "seen_at": "x"},
+                                  {"_id": "node-moscow-2", "seen_at": town_time(1_800_000_000)}])
+    for flags in ([], ["--json"]):
+        told = full.geoctl(*flags, "node", "list")
+        assert told.exit == 0
+        assert "node-moscow-1" in told.out and "2027-01-15T08:00:00Z" in told.out and "node-tokyo-1" not in told.out
+        lines = told.err.splitlines()
+        assert len(lines) == 3 and all(line.endswith("; it is skipped") for line in lines)
+        for document in (f"nodes {version}/node-tokyo-1: weight: ", f"node_states {stray}: ", "node_states node-moscow-1: seen_at: "):
+            assert sum(document in line for line in lines) == 1, told.err
 
 
 @pytest.mark.files

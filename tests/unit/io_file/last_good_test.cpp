@@ -1,5 +1,6 @@
 // The last good topology on disk: it comes back whole, or it is told why it does not.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "geo/base/text.h"
 #include "geo/io/file.h"
@@ -89,6 +90,9 @@ TEST(LastGood, AFileOfAnotherKindIsNotUsed) {
                               "ELF")),
             ": is no last good topology");
   EXPECT_EQ(why_not(dir.path()), ": is a directory, expected a TOML file");
+  // no writer will ever come
+  ASSERT_EQ(::mkfifo((dir.path() / "fifo").c_str(), 0600), 0);
+  EXPECT_EQ(why_not(dir.path() / "fifo"), ": is no regular file");
 }
 
 TEST(LastGood, AMissingFileIsToldApart) {

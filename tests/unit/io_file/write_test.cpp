@@ -330,6 +330,13 @@ TEST(WriteData, ReplacesFilesAndKeepsTheirModeAndLinks) {
   EXPECT_EQ(left, (Lines{"real.toml", "store", "store/accounts.toml", "store/devices.toml", "store/topology.toml"}));
 }
 
+TEST(WriteData, WhatItMakesIsItsOwnersAlone) {
+  const test::TempDir dir;
+  ASSERT_TRUE(write_data({}, dir.path()));
+  for (const char* name : {"topology.toml", "accounts.toml", "devices.toml"})
+    EXPECT_EQ(std::filesystem::status(dir.path() / name).permissions(), std::filesystem::perms(0600)) << name;
+}
+
 TEST(WriteData, SaysWhatCannotBeWritten) {
   const test::TempDir dir;
   const std::filesystem::path file = dir.write("file", "");
@@ -342,6 +349,7 @@ TEST(WriteData, SaysWhatCannotBeWritten) {
   ASSERT_FALSE(a_directory);
   EXPECT_EQ(a_directory.error(),
             (dir.path() / "store" / "accounts.toml").string() + ": cannot be written: is no regular file");
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "store" / "topology.toml")) << "all or none";
 
   const test::TempDir other;
   std::filesystem::create_symlink("nowhere", other.path() / "topology.toml");

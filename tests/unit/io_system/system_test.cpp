@@ -1,6 +1,7 @@
 #include "geo/io/system.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -94,6 +95,14 @@ TEST(ReadSecret, RefusesWhatIsNoSecretAndQuotesNothingOfIt) {
   EXPECT_EQ(fault(kHex.substr(2)), "a secret has at least 32 bytes, this one 31");
   EXPECT_EQ(fault(std::string(16386, 'a')), "is larger than 16384 bytes");
   EXPECT_EQ(read_secret(scratch / "missing").error(), (scratch / "missing").string() + ": No such file or directory");
+}
+
+TEST(ReadSecret, WaitsForNobody) {
+  const test::Scratch scratch;
+  const auto fifo = scratch / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);  // no writer will ever come
+  EXPECT_EQ(read_secret(fifo).error(), fifo.string() + ": is no regular file");
+  EXPECT_EQ(read_key(fifo).error(), fifo.string() + ": is no regular file");
 }
 
 TEST(SecretPath, IsRelativeToItsDirectory) {

@@ -67,8 +67,8 @@ GEO_EXPORT void sort_by_key(place::Rows& rows);
 GEO_EXPORT void sort_by_key(Data& data);
 
 // topology.toml, accounts.toml and devices.toml in `dir`, which is made where it is missing; what nodes report,
-// states.toml, is left alone. Each file is replaced whole or not at all, that too after a loss of power. The error
-// names the file.
+// states.toml, is left alone. Each file is replaced whole or not at all, that too after a loss of power; none is where
+// one cannot be written. New ones are their owner's alone: they hold hashes of tokens. The error names the file.
 GEO_EXPORT tl::expected<void, std::string> write_data(const Data& data, const std::filesystem::path& dir);
 
 // ---- comparing ----

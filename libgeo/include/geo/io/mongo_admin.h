@@ -54,17 +54,19 @@ class GEO_EXPORT MongoAdmin {
   };
   // After it the store equals `data`, which has no faults. Ended at any moment and called again, nothing is half: the
   // topology is switched whole; accounts and devices are added before and removed after. Node states and leases stay.
-  // Nothing differs: nothing changes. progress(done, total) counts rows, from this thread.
-  Result<Imported> import_data(const Data& data,
-                               const std::function<void(std::uint64_t, std::uint64_t)>& progress = {}) const;
+  // Nothing differs: nothing changes. progress(done, total) counts rows; ends(), asked before each step, ends it there:
+  // upstream_unavailable. Both are called from this thread.
+  Result<Imported> import_data(const Data& data, const std::function<void(std::uint64_t, std::uint64_t)>& progress = {},
+                               const std::function<bool()>& ends = {}) const;
 
   // ---- by hand ----
 
   struct Nodes {
     std::vector<place::Node> nodes;  // by id
     std::vector<balance::Report> reports;
-    Faults faults;  // what cannot be read
+    Faults faults;  // what cannot be read: geod skips it
   };
+  // invalid_config: the store holds no topology.
   Result<Nodes> nodes() const;
   // not_found: no such node. geod takes it up with its next look at the store.
   Result<void> set_admin(std::string_view node, place::Admin admin) const;

@@ -20,7 +20,8 @@ class GEO_EXPORT SystemClock final : public Clock {
   MonotonicTime monotonic() const override;
 };
 
-// The whole file, at most `bytes_max`. The error says what is wrong and names the file.
+// The whole file, at most `bytes_max`; of a pipe, all until its writers are gone. The error says what is wrong and
+// names the file.
 GEO_EXPORT tl::expected<std::string, std::string> read_text(const std::filesystem::path& file, std::size_t bytes_max);
 
 // Which state of a file it is: another one in its place, or other contents, have another stamp.
@@ -32,11 +33,11 @@ struct FileStamp {
 // Nothing: there is no such file.
 GEO_EXPORT std::optional<FileStamp> stamp_of(const std::filesystem::path& file);
 
-// A signing secret: hex in a file (blanks around it do not matter), at least 32 bytes. The error never holds a byte of
-// it.
+// A signing secret: hex in a regular file (blanks around it do not matter), at least 32 bytes. The error never holds a
+// byte of it.
 GEO_EXPORT tl::expected<std::vector<std::uint8_t>, std::string> read_secret(const std::filesystem::path& file);
 
-// A key of printable ASCII in the file's first and only line. The error never holds a character of it.
+// A key of printable ASCII in a regular file's first and only line. The error never holds a character of it.
 GEO_EXPORT tl::expected<std::string, std::string> read_key(const std::filesystem::path& file);
 
 // "credential:NAME" -> $CREDENTIALS_DIRECTORY/NAME, anything else -> `relative` under `dir`. The error: the variable is

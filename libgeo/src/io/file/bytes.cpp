@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <fstream>
+#include <deque>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -66,6 +68,44 @@ class Beside {
   Descriptor file_;
 };
 
+// A file's new bytes, on their way to its place.
+class Fresh {
+ public:
+  explicit Fresh(const std::filesystem::path& file) : file_(file), target_(file) {}
+
+  tl::expected<void, std::string> write(std::string_view bytes, mode_t mode) {
+    std::error_code error;
+    if (std::filesystem::is_symlink(std::filesystem::symlink_status(file_, error))) {
+      target_ = std::filesystem::canonical(file_, error);
+      if (error) return failed(error.message());
+    }
+    struct stat old {};
+    const bool there = ::stat(target_.c_str(), &old) == 0;
+    if (there && !S_ISREG(old.st_mode)) return failed("is no regular file");
+    dir_ = target_.has_parent_path() ? target_.parent_path() : ".";
+    beside_.emplace(dir_, there ? 0600 : mode);
+    if (!beside_->open()) return failed(system_text(errno));
+    if (there) beside_->take_after(old);
+    if (!beside_->write(bytes)) return failed(system_text(errno));
+    return {};
+  }
+
+  tl::expected<void, std::string> put_in_place() {
+    if (!beside_->put_in_place_of(target_)) return failed(system_text(errno));
+    const Descriptor folder(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.open()) ::fsync(folder.get());  // not every file system can; the new file is there either way
+    return {};
+  }
+
+ private:
+  tl::unexpected<std::string> failed(std::string_view why) const {
+    return tl::make_unexpected(fmt::format("{}: cannot be written: {}", file_.string(), why));
+  }
+
+  std::filesystem::path file_, target_, dir_;
+  std::optional<Beside> beside_;
+};
+
 }  // namespace
 
 Descriptor::~Descriptor() {
@@ -73,45 +113,32 @@ Descriptor::~Descriptor() {
 }
 
 tl::expected<std::string, std::string> read_bytes(const std::filesystem::path& file) {
-  std::error_code error;
-  if (std::filesystem::is_directory(file, error)) return tl::make_unexpected("is a directory, expected a TOML file");
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return tl::make_unexpected(fmt::format("cannot be opened: {}", system_text(errno)));
+  // O_NONBLOCK: opening a FIFO must not wait for its writer
+  const Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat info {};
+  if (!in.open() || ::fstat(in.get(), &info) != 0)
+    return tl::make_unexpected(fmt::format("cannot be opened: {}", system_text(errno)));
+  if (S_ISDIR(info.st_mode)) return tl::make_unexpected("is a directory, expected a TOML file");
+  if (!S_ISREG(info.st_mode)) return tl::make_unexpected("is no regular file");
   std::string bytes;
   constexpr std::size_t kChunk = 1U << 16U;
-  while (in) {
+  for (;;) {
     const std::size_t size = bytes.size();
     bytes.resize(size + kChunk);
-    in.read(bytes.data() + size, kChunk);
-    bytes.resize(size + static_cast<std::size_t>(in.gcount()));
+    const ssize_t got = ::read(in.get(), bytes.data() + size, kChunk);
+    if (got < 0 && errno != EINTR) return tl::make_unexpected(fmt::format("cannot be read: {}", system_text(errno)));
+    bytes.resize(size + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got == 0) return bytes;
     if (bytes.size() > kBytesMax) return tl::make_unexpected(fmt::format("is larger than {} MiB", kBytesMax >> 20U));
   }
-  if (in.bad()) return tl::make_unexpected("cannot be read");
-  return bytes;
 }
 
-tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes, unsigned mode) {
-  const auto failed = [&](std::string_view why) {
-    return tl::make_unexpected(fmt::format("{}: cannot be written: {}", file.string(), why));
-  };
-  std::error_code error;
-  std::filesystem::path target = file;
-  if (std::filesystem::is_symlink(std::filesystem::symlink_status(file, error))) {
-    target = std::filesystem::canonical(file, error);
-    if (error) return failed(error.message());
-  }
-
-  struct stat old {};
-  const bool there = ::stat(target.c_str(), &old) == 0;
-  if (there && !S_ISREG(old.st_mode)) return failed("is no regular file");
-  const std::filesystem::path dir = target.has_parent_path() ? target.parent_path() : ".";
-  Beside fresh(dir, there ? 0600 : mode);
-  if (!fresh.open()) return failed(system_text(errno));
-  if (there) fresh.take_after(old);
-  if (!fresh.write(bytes) || !fresh.put_in_place_of(target)) return failed(system_text(errno));
-
-  const Descriptor folder(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.open()) ::fsync(folder.get());  // not every file system can; the new file is there either way
+tl::expected<void, std::string> replace_files(const std::vector<NewFile>& files, unsigned mode) {
+  std::deque<Fresh> all;
+  for (const NewFile& file : files)
+    if (auto written = all.emplace_back(file.path).write(file.bytes, mode); !written) return written;
+  for (Fresh& each : all)
+    if (auto put = each.put_in_place(); !put) return put;
   return {};
 }
 

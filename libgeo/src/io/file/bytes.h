@@ -7,6 +7,7 @@
 #include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
+#include <vector>
 
 namespace geo::io {
 
@@ -29,14 +30,22 @@ class Descriptor {
   int number_;
 };
 
-// The whole file. The error completes "FILE: ..".
+// The whole file, which has to be a regular one. The error completes "FILE: ..".
 tl::expected<std::string, std::string> read_bytes(const std::filesystem::path& file);
 
-// Who looks at `file` at any moment, also after a loss of power, finds the old bytes or the new ones. A symbolic link
-// stays one, its target is replaced; mode and owner stay as far as the system lets us. The error names the file.
+struct NewFile {
+  std::filesystem::path path;
+  std::string_view bytes;
+};
+// Who looks at a file at any moment, also after a loss of power, finds the old bytes or the new ones. The first takes
+// its place when all are written, so that what cannot be written leaves all as they were. A symbolic link stays one,
+// its target is replaced; mode and owner stay as far as the system lets us. The error names the file.
 // mode: of a new file, as far as the umask lets it.
-tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes,
-                                             unsigned mode = 0666);
+tl::expected<void, std::string> replace_files(const std::vector<NewFile>& files, unsigned mode = 0666);
+inline tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes,
+                                                    unsigned mode = 0666) {
+  return replace_files({{file, bytes}}, mode);
+}
 
 // flock(LOCK_EX). Somebody else holds it for all of `patience`: the error is empty; else it says why.
 tl::expected<void, std::string> lock(const Descriptor& file, std::chrono::milliseconds patience);

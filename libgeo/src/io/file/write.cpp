@@ -139,10 +139,11 @@ tl::expected<void, std::string> write_data(const Data& data, const std::filesyst
   std::filesystem::create_directories(dir, error);
   if (error) return tl::make_unexpected(fmt::format("{}: cannot be made: {}", dir.string(), error.message()));
   // What others refer to comes first: devices name users, and partners of the topology.
-  auto written = replace_file(dir / "topology.toml", topology_text(data.topology));
-  if (written) written = replace_file(dir / "accounts.toml", accounts_text(data));
-  if (written) written = replace_file(dir / "devices.toml", devices_text(data));
-  return written;
+  const std::string topology = topology_text(data.topology), accounts = accounts_text(data),
+                    devices = devices_text(data);
+  // The URLs of checks may hold passwords, and hashes of tokens are nobody's business either.
+  return replace_files(
+      {{dir / "topology.toml", topology}, {dir / "accounts.toml", accounts}, {dir / "devices.toml", devices}}, 0600);
 }
 
 }  // namespace geo::io

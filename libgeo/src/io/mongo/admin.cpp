@@ -18,8 +18,8 @@ Result<MongoAdmin::Nodes> MongoAdmin::nodes() const {
   const MonotonicTime end = parts_->end();
   const auto version = mongo::read_version(*parts_->quick, end);
   if (!version) return parts_->refuse(version.error());
-  mongo::Done<void> done;
-  if (*version) done = parts_->read(*parts_->quick, end, mongo::in_version((*version)->version), all.nodes, all.faults);
+  if (!*version) return deny(ErrorCode::invalid_config, "the store " + where() + " holds no topology");
+  auto done = parts_->read(*parts_->quick, end, mongo::in_version((*version)->version), all.nodes, all.faults);
   if (done) done = parts_->read(*parts_->quick, end, {}, all.reports, all.faults);
   if (!done) return parts_->refuse(done.error());
   std::sort(all.nodes.begin(), all.nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });

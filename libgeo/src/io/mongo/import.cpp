@@ -47,8 +47,9 @@ Document::Ptr any_of(const std::vector<std::string>& texts, std::size_t from) {
 
 class MongoAdmin::Import {
  public:
-  Import(const Parts& parts, const Data& data, const std::function<void(std::uint64_t, std::uint64_t)>& progress)
-      : parts_(parts), data_(data), progress_(progress) {}
+  Import(const Parts& parts, const Data& data, const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+         const std::function<bool()>& ends)
+      : parts_(parts), data_(data), progress_(progress), ends_(ends) {}
 
   Result<Imported> run() {
     auto lock = mongo::ImportLock::take(*parts_.quick);
@@ -94,6 +95,11 @@ class MongoAdmin::Import {
     return done;
   }
 
+  Result<void> may_go_on() const {
+    if (ends_ && ends_()) return deny(ErrorCode::upstream_unavailable, "ended early; run the import again");
+    return lock_->check();
+  }
+
   void advance(std::size_t rows) {
     done_ += rows;
     if (progress_) progress_(done_, total_);
@@ -110,7 +116,7 @@ class MongoAdmin::Import {
   Result<void> make_indexes() {
     for (const mongo::Collection* const collection : mongo::collections())
       for (const mongo::Index& index : collection->indexes) {
-        if (const auto held = lock_->check(); !held) return held;
+        if (const auto held = may_go_on(); !held) return held;
         Document::Ptr keys = new Document;
         for (const std::string& field : index.fields) keys->add(field, 1);
         const auto done = parts_.bulk->create_index(collection->name, fmt::format("{}", fmt::join(index.fields, "_")),
@@ -144,7 +150,7 @@ class MongoAdmin::Import {
       if (!changes) return Result<void>(tl::unexpected(changes.error()));
       total_ += changes->count();
       changes_.push_back(std::move(*changes));
-      return lock_->check();
+      return may_go_on();
     });
   }
 
@@ -195,7 +201,7 @@ class MongoAdmin::Import {
     return in_topology([&](const auto& table) -> Result<void> {
       using Row = typename std::remove_cvref_t<decltype(table)>::value_type;
       for (std::size_t from = 0; from < table.size(); from += kAtOnce) {
-        if (const auto held = lock_->check(); !held) return held;
+        if (const auto held = may_go_on(); !held) return held;
         std::vector<Document::Ptr> documents;
         for (std::size_t i = from; i < std::min(from + kAtOnce, table.size()); ++i)
           documents.push_back(mongo::Documents<Row>::write(table[i], next_.version));
@@ -214,7 +220,7 @@ class MongoAdmin::Import {
       using Row = typename std::remove_cvref_t<decltype(table)>::value_type;
       const std::vector<std::size_t>& rows = (changes++)->rows;
       for (std::size_t from = 0; from < rows.size(); from += kAtOnce) {
-        if (const auto held = lock_->check(); !held) return held;
+        if (const auto held = may_go_on(); !held) return held;
         std::vector<mongo::Replacement> replacements;
         for (std::size_t i = from; i < std::min(from + kAtOnce, rows.size()); ++i) {
           const Row& row = table[rows[i]];
@@ -308,7 +314,7 @@ class MongoAdmin::Import {
   }
 
   Result<void> remove(const std::string& collection, const Document::Ptr& filter) {
-    if (const auto held = lock_->check(); !held) return held;
+    if (const auto held = may_go_on(); !held) return held;
     const auto removed = parts_.bulk->remove(collection, filter, late());
     if (!removed) return parts_.refuse(removed.error());
     imported_.removed += *removed;
@@ -318,6 +324,7 @@ class MongoAdmin::Import {
   const Parts& parts_;
   const Data& data_;  // as kept() has it
   const std::function<void(std::uint64_t, std::uint64_t)>& progress_;
+  const std::function<bool()>& ends_;
   std::unique_ptr<mongo::ImportLock> lock_;
   std::optional<TopologyStamp> version_;  // that held at the start
   bool broken_ = false;                   // its document said nothing
@@ -329,10 +336,11 @@ class MongoAdmin::Import {
   Imported imported_;
 };
 
-Result<MongoAdmin::Imported> MongoAdmin::import_data(
-    const Data& data, const std::function<void(std::uint64_t, std::uint64_t)>& progress) const {
+Result<MongoAdmin::Imported> MongoAdmin::import_data(const Data& data,
+                                                     const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                                                     const std::function<bool()>& ends) const {
   const Data wanted = kept(data);
-  return Import(*parts_, wanted, progress).run();
+  return Import(*parts_, wanted, progress, ends).run();
 }
 
 }  // namespace geo::io

@@ -21,10 +21,12 @@ constexpr std::size_t kSecretBytesMin = 32;
 
 // Appends the file's text to `out`; what went wrong, if anything. With room for bytes_max + 1 reserved, `out` never
 // moves.
-std::optional<std::string> read_into(std::string& out, const std::filesystem::path& file, std::size_t bytes_max) {
+// may_wait: for a pipe, whose writer may take its time.
+std::optional<std::string> read_into(std::string& out, const std::filesystem::path& file, std::size_t bytes_max,
+                                     bool may_wait = false) {
   const auto trouble = [&](const std::string& what) { return file.string() + ": " + what; };
   const auto system_trouble = [&] { return trouble(std::generic_category().message(errno)); };
-  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | (may_wait ? 0 : O_NONBLOCK));
   if (fd < 0) return system_trouble();
   std::optional<std::string> result;
   struct stat info {};
@@ -32,6 +34,8 @@ std::optional<std::string> read_into(std::string& out, const std::filesystem::pa
     result = system_trouble();
   else if (S_ISDIR(info.st_mode))
     result = trouble("is a directory");
+  else if (!may_wait && !S_ISREG(info.st_mode))
+    result = trouble("is no regular file");
   // not by the size that stat tells: a pipe or a file in /proc has none, and a file may grow
   while (!result) {
     const std::size_t had = out.size();
@@ -63,7 +67,7 @@ MonotonicTime SystemClock::monotonic() const { return std::chrono::steady_clock:
 
 tl::expected<std::string, std::string> read_text(const std::filesystem::path& file, std::size_t bytes_max) {
   std::string text;
-  if (std::optional<std::string> trouble = read_into(text, file, bytes_max))
+  if (std::optional<std::string> trouble = read_into(text, file, bytes_max, true))
     return tl::unexpected<std::string>(std::move(*trouble));
   return text;
 }
