@@ -3,12 +3,14 @@
 Known clients are those whom the caches know; their entries live for a second here, so that what serves them is past its life."""
 
 import datetime
+import os
 import threading
 import time
 
 import pytest
 
 from support.raw_http import eventually, message
+from support.roles import Relay
 from support.town import MOSCOW, town
 from support.world import LONG, World, ago, target, token_row
 
@@ -49,6 +51,29 @@ def play(tmp_path, own_mongo):
             geod.stop()
         finally:
             geod.kill()
+
+
+@pytest.fixture
+def relayed(tmp_path, mongo):
+    """relayed(facts, **config) -> a geod, and the relay before its MongoDB, which may let nobody pass, or late."""
+    relay, running = Relay(mongo, "geod"), []
+
+    def start(facts=None, before=lambda relay: None, **config):
+        world = world_on(tmp_path, mongo, facts, **config)
+        world.config["store"] = {**world.config["store"], **relay.store()}
+        world.write_config()
+        before(relay)
+        running.append(world.geod())
+        return running[-1], relay
+
+    with relay:
+        yield start
+        relay.late = {}
+        for geod in running:
+            try:
+                geod.stop()
+            finally:
+                geod.kill()
 
 
 def ready(geod):
@@ -115,13 +140,26 @@ def test_store_down_at_start_with_the_last_good_topology(play, own_mongo):
         again.stop()
 
 
-@pytest.mark.parametrize("cut", [0.5, 0.99])
-def test_a_torn_snapshot_is_not_used(play, own_mongo, cut):
+def torn(file):
+    text = file.read_bytes()
+    file.write_bytes(text[: len(text) // 2])
+
+
+def without_its_last_bytes(file):
+    file.write_bytes(file.read_bytes()[:-10])
+
+
+def a_fifo(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize("spoil", [torn, without_its_last_bytes, a_fifo])
+def test_a_snapshot_that_is_none_is_not_used(play, own_mongo, spoil):
     geod = play()
     file = eventually(lambda: list((geod.world.path / "state").glob("topology-*.toml")), "kept")[0]
     geod.stop()
-    text = file.read_bytes()
-    file.write_bytes(text[: int(len(text) * cut)])
+    spoil(file)
     own_mongo.server.kill()
     again = geod.world.geod()
     try:
@@ -214,6 +252,63 @@ def test_store_lost_billing_is_up_to_the_configuration(play, own_mongo, on_unkno
     assert geod.ask(MOSCOW, camera="1", access_token="guest").status == unknown
 
 
+def no_read_of_tokens(geod, relay):
+    """A known client is served, and the store is not asked for it."""
+    before = relay.asked.count(("find", "tokens"))
+    assert watch(geod).status == 302
+    return relay.asked.count(("find", "tokens")) == before
+
+
+def test_store_slow(relayed):
+    geod, relay = relayed(limited())
+    assert watch(geod).status == 302
+    assert geod.ask(MOSCOW, access_token="good").status == 302
+    relay.late = {"leases": 2}
+    refused = geod.ask("10.1.1.9", access_token="good")
+    assert (refused.status, refused.code) == (503, "upstream_unavailable"), "a lease that was asked for"
+    past_their_life(geod)
+    relay.late = {"": 2}
+    begin = time.monotonic()
+    assert watch(geod).status == 302, "known, past its life"
+    waited = time.monotonic() - begin
+    assert 0.4 < waited < REQUEST_MS / 1000, "store_ms later"
+    unknown = geod.ask(MOSCOW, access_token="never-seen")
+    assert (unknown.status, unknown.code) == (503, "upstream_unavailable")
+
+    def given_up():
+        geod.ask(MOSCOW, access_token="never-seen")
+        return metric(geod, 'geod_upstream_state{upstream="store",state="open"}') == 1
+
+    eventually(given_up, "the breaker opens")
+    past_their_life(geod)
+    eventually(lambda: no_read_of_tokens(geod, relay), "from then on nobody waits")
+    relay.late = {}
+    eventually(lambda: geod.ask(MOSCOW, access_token="never-seen").code == "token_unknown", "recovers by itself")
+
+
+def test_store_that_lets_nobody_read_is_as_one_that_is_lost(relayed):
+    geod, relay = relayed()
+    assert watch(geod).status == 302
+    may, relay.may = relay.may, []
+    past_their_life(geod)
+    assert watch(geod).status == 302, "known, past its life"
+    unknown = geod.ask(MOSCOW, access_token="never-seen")
+    assert (unknown.status, unknown.code) == (503, "upstream_unavailable")
+    eventually(lambda: "not authorized" in geod.stderr(), "why is told")
+    relay.may = may
+    eventually(lambda: geod.ask(MOSCOW, access_token="never-seen").code == "token_unknown", "recovers by itself")
+
+
+def test_store_that_lets_nobody_write_refuses_who_needs_a_lease(relayed):
+    geod, relay = relayed(limited())
+    may, relay.may = relay.may, [({"find"}, "")]
+    refused = geod.ask(MOSCOW, access_token="good")
+    assert (refused.status, refused.code) == (503, "upstream_unavailable")
+    assert watch(geod).status == 302, "who needs none goes on"
+    relay.may = may
+    eventually(lambda: geod.ask(MOSCOW, access_token="good").status == 302, "recovers by itself")
+
+
 def test_store_wrong_answers_hurt_nobody_else(play, own_mongo):
     geod = play()
     rows = own_mongo.rows()
@@ -255,44 +350,94 @@ def test_an_expired_token_is_refused_at_its_second_also_from_the_cache(play, own
             break
 
 
-def test_a_revoked_token_is_refused_within_its_life_in_the_cache(play, own_mongo):
-    geod = play()
-    assert watch(geod).status == 302
-    revoked = geod.world.geoctl("token", "revoke", "flv-fan")
-    assert revoked.exit == 0, revoked
-    eventually(lambda: watch(geod).code == "token_unknown", "revoked", 5)
+def test_a_revoked_token_is_refused_within_its_life_by_all_instances(play, own_mongo, tmp_path):
+    life = {**SHORT, "ttl_s": 2}
+    first = play(listen={"auth": "127.0.0.1:0"}, cache__tokens=life)
+    host, port = first.addresses["auth"]
+    behind = World(tmp_path / "behind", None, {**first.world.config, "auth": {"url": f"http://{host}:{port}"}}, own_mongo)
+    all_of_them = [first, first.world.geod(), behind.geod()]
+    try:
+        begin = time.monotonic()
+        while time.monotonic() < begin + 1:
+            assert {watch(geod).status for geod in all_of_them} == {302}, "known to all, and asked for on and on"
+        revoked = first.world.geoctl("token", "revoke", "flv-fan")
+        begin = time.monotonic()
+        assert revoked.exit == 0, revoked
+        eventually(lambda: {watch(geod).code for geod in all_of_them} == {"token_unknown"}, "revoked")
+        assert time.monotonic() - begin < life["ttl_s"] + 2, "a busy machine may take a little longer"
+    finally:
+        for geod in all_of_them[1:]:
+            geod.stop()
 
 
 # ---- the topology and what nodes report ----
 
 
-def test_a_drained_node_is_seen_within_two_seconds(play, own_mongo):
-    geod = play()
-    chosen = watch(geod).location.split("//")[1].split(".")[0]
-    assert geod.world.geoctl("node", "drain", chosen).exit == 0
-    begin = time.monotonic()
-    eventually(lambda: chosen not in watch(geod).location, "drained")
-    assert time.monotonic() - begin < 2 + 2, "a busy machine may take a little longer"
-    assert geod.world.geoctl("node", "online", chosen).exit == 0
-    eventually(lambda: chosen in watch(geod).location, "online again")
+def test_a_drained_node_is_seen_within_two_seconds_by_all_instances(play, own_mongo):
+    first = play()
+    all_of_them = [first, first.world.geod()]
+    try:
+        [chosen] = {watch(geod).location.split("//")[1].split(".")[0] for geod in all_of_them}
+        for command, serves in (("drain", False), ("online", True)):
+            assert first.world.geoctl("node", command, chosen).exit == 0
+            begin = time.monotonic()
+            eventually(lambda: {chosen in watch(geod).location for geod in all_of_them} == {serves}, command)
+            assert time.monotonic() - begin < 2 + 2, "a busy machine may take a little longer"
+    finally:
+        all_of_them[1].stop()
+
+
+def states(geod):
+    return {row["id"]: row["state"] for row in geod.fetch("/status.json", "admin").json()["nodes"]}
+
+
+def reporting(online=True):
+    """The town, where the nodes in Moscow have just reported; and those nodes."""
+    facts = town()
+    moscow = [row["id"] for row in facts["nodes"] if row["group"] == "ru-msk"]
+    facts["node_states"] = [{"id": node, "seen_at": ago(0), "online": online} for node in moscow]
+    return facts, moscow
 
 
 def test_node_states_lost(play, own_mongo):
-    facts = town()
-    moscow = [row["id"] for row in facts["nodes"] if row["group"] == "ru-msk"]
-    facts["node_states"] = [{"id": node, "seen_at": ago(0), "online": True} for node in moscow]
+    facts, moscow = reporting()
     geod = play(facts, health={"report_max_age_s": 3, "panic_percent": 0, "slow_start_s": 0})
-
-    def state(node):
-        return {row["id"]: row["state"] for row in geod.fetch("/status.json", "admin").json()["nodes"]}[node]
-
-    eventually(lambda: state(moscow[0]) == "stale", "the reports age")
+    eventually(lambda: states(geod)[moscow[0]] == "stale", "the reports age")
     assert watch(geod).location.startswith("https://node-moscow-"), "all are old: the reports failed, not the nodes"
     own_mongo.rows().node_states.update_one({"_id": moscow[1]}, {"$set": {"seen_at": ago(-1)}})
-    eventually(lambda: state(moscow[1]) == "up", "one reports again")
+    eventually(lambda: states(geod)[moscow[1]] == "up", "one reports again")
     assert watch(geod).location.startswith(f"https://{moscow[1]}."), "the others are stale now"
     own_mongo.rows().node_states.update_one({"_id": moscow[1]}, {"$set": {"seen_at": ago(-2), "online": False}})
-    eventually(lambda: state(moscow[1]) == "unhealthy", "it says that it is not well")
+    eventually(lambda: states(geod)[moscow[1]] == "unhealthy", "it says that it is not well")
+
+
+def test_node_states_down_at_start(relayed, mongo):
+    facts, moscow = reporting(online=False)
+
+    def deny(relay):
+        relay.may = [({"find"}, each) for each in mongo.rows().list_collection_names() if each != "node_states"]
+
+    geod, relay = relayed(facts, deny)
+    assert ready(geod).status == 200
+    assert watch(geod).location.startswith("https://node-moscow-"), "a node that has not reported may serve"
+    eventually(lambda: "node_states cannot be read" in geod.stderr(), "it is told")
+    relay.may = [({"find"}, "")]
+    eventually(lambda: states(geod)[moscow[0]] == "unhealthy", "reports are read by and by")
+    assert "node_states are read again" in geod.stderr()
+
+
+def test_node_states_slow(relayed, mongo):
+    facts, moscow = reporting()
+    geod, relay = relayed(facts, health={"report_max_age_s": 600})
+    relay.late = {"node_states": 2}
+    eventually(lambda: "node_states cannot be read" in geod.stderr(), "it is told")
+    mongo.rows().node_states.update_one({"_id": moscow[0]}, {"$set": {"seen_at": ago(-1), "online": False}})
+    for _ in range(20):
+        assert watch(geod).status == 302
+        assert states(geod)[moscow[0]] == "up", "the last report"
+    relay.late = {}
+    eventually(lambda: states(geod)[moscow[0]] == "unhealthy", "seen later")
+    assert f"https://{moscow[0]}." not in watch(geod).location
 
 
 def test_node_states_wrong(play, own_mongo):
@@ -302,11 +447,8 @@ def test_node_states_wrong(play, own_mongo):
         {"_id": "node-moscow-1", "seen_at": "yesterday"}, {"_id": "node-moscow-2"}, {"_id": 5, "seen_at": ago(0)},
         {"_id": "nobody", "seen_at": ago(0)}, {"_id": "node-moscow-3", "seen_at": ago(0), "online": False}])
 
-    def states():
-        return {row["id"]: row["state"] for row in geod.fetch("/status.json", "admin").json()["nodes"]}
-
-    eventually(lambda: states()["node-moscow-3"] == "unhealthy", "what can be read counts")
-    assert states()["node-moscow-1"] == states()["node-moscow-2"] == "up", "what cannot be read is none"
+    eventually(lambda: states(geod)["node-moscow-3"] == "unhealthy", "what can be read counts")
+    assert states(geod)["node-moscow-1"] == states(geod)["node-moscow-2"] == "up", "what cannot be read is none"
     assert watch(geod).status == 302
 
 

@@ -26,12 +26,14 @@ def roles():
 
 
 class Relay:
-    """A MongoDB as a user with that role has it. `done`: the pairs (action, collection) that passed; `refused`: that did not."""
+    """A MongoDB as a user with that role has it. `done`: the pairs (action, collection) that passed; `refused`: that did not;
+    `asked`: (command, collection) of every message. `late`: what is asked of a collection waits, {collection: seconds}; "" is every collection."""
 
     def __init__(self, mongo, role):
         self.database = mongo.database
         self.may = roles()[role]
-        self.done, self.refused = set(), []
+        self.done, self.refused, self.asked, self.late = set(), [], [], {}
+        self.ended = threading.Event()
         parts = urlsplit(mongo.uri)
         self.server = (parts.hostname, parts.port)
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -43,6 +45,7 @@ class Relay:
         return self
 
     def __exit__(self, *_):
+        self.ended.set()
         for each in [self.listener, *self.open]:
             try:
                 each.shutdown(socket.SHUT_RDWR)
@@ -88,6 +91,8 @@ class Relay:
         if name in FREE:
             return None
         collection = command["collection" if name == "getMore" else name]
+        self.asked.append((name, collection))
+        self.ended.wait(self.late.get(collection, self.late.get("", 0)))
         actions = set(NEEDS.get(name, {name}))
         if any(each.get("upsert") for each in [*command.get("updates", []), *sections]):
             actions.add("insert")
