@@ -79,7 +79,8 @@ void add_store(Families& families, const World& world) {
                 MetricType::Gauge);
   families.value(store.pool().busy, {{"state", "busy"}});
   families.value(store.pool().size, {{"state", "most"}});
-  families.open("geod_store_skipped_documents_total", "Documents that could not be read, each once a minute", MetricType::Counter);
+  families.open("geod_store_skipped_documents_total", "Documents that could not be read, each once a minute",
+                MetricType::Counter);
   for (const auto& skipped : store.skipped())
     families.value(number(skipped.documents), {{"collection", std::string(skipped.collection)}});
   const geo::io::MongoStore::LeaseStats leases = store.lease_stats();

@@ -107,7 +107,7 @@ class GEO_EXPORT Live {
   static constexpr std::int64_t kUnknown = INT64_MIN;
   static constexpr std::int64_t kOne = 1 << 16;    // a redirect where redirects fade
   static constexpr std::uint16_t kRampEnd = 1024;  // all cameras
-  static constexpr std::uint32_t kHeard = 1024;      // a redirect among the popular
+  static constexpr std::uint32_t kHeard = 1024;    // a redirect among the popular
 
   // Its own cache line: what one core counts must not slow down another's look at the next node.
   struct alignas(64) Node {
