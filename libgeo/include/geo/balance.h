@@ -140,18 +140,17 @@ class GEO_EXPORT Balancer {
   friend struct Admission;
 
   struct Pass;
+  struct TablesOfGroup;
   void make_tables();
-  void add_table(Index group, const std::vector<Index>& nodes, const std::vector<std::uint64_t>& seeds,
-                 bool with_sites);
+  std::uint32_t table_for(const std::vector<Index>& nodes, TablesOfGroup& those, bool is_site);
+  void add_sites(std::uint32_t number, const std::vector<Index>& nodes, TablesOfGroup& those);
   std::optional<Choice> walk(const Pass& pass, Account* account) const;
-  // kNone: nobody of that group may serve.
-  Index choose(const Pass& pass, Index group, Index pattern, bool any_health, Account* account) const;
+  // Null: nobody of that group may serve.
+  const Candidate* choose(Admission& may, Policy policy) const;
   const Candidate* choose_by(const Admission& may, Policy policy) const;
-  Admission admission(const Pass& pass, Index group, Index pattern, bool any_health) const;
-  bool reports_failed(const Admission& may) const;
-  bool in_panic(const Pass& pass, Index group, Index pattern) const;
+  Admission admission(const Pass& pass, Index group, Index pattern) const;
   bool over_quota(const Pass& pass, Index group) const;
-  void tell(const Admission& may, const Pass& pass, Index group, Index pattern, Index chosen, Account& account) const;
+  void tell(const Admission& may, const Pass& pass, Index pattern, Index chosen, Account& account) const;
   const Table& table(Index partner, Index group, Index pattern, std::optional<Format> format) const;
   Policy policy_of(Index partner, Index pattern) const;
   Refused refused(const Admission& may, const Pass& pass, Index pattern, Index node) const;
@@ -164,8 +163,10 @@ class GEO_EXPORT Balancer {
   std::vector<std::uint8_t> formats_;  // by node: a bit per Format it can be asked for
   std::vector<Table> tables_;
   std::vector<std::uint32_t> table_of_;  // [partner][group][pattern][format, any]: one table may serve many
-  std::vector<std::int64_t> capacity_;   // by group: its nodes' together
+  std::uint32_t realms_ = 0;             // of all tables
+  std::vector<double> capacity_;         // by group: its nodes' together
   std::vector<std::uint8_t> rules_;      // by group: a rule about countries binds it or one of its nodes
+  bool any_rules_ = false;               // somewhere
   std::vector<Index> limited_;           // by partner: which of those with a max_share it is; kNone: none of them
   std::vector<std::optional<Policy>> policies_of_partners_, policies_of_patterns_;
 };

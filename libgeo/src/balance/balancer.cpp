@@ -28,11 +28,12 @@ Balancer::Balancer(std::shared_ptr<const place::Topology> topology, Settings set
   }
   for (Index group = 0; group < rows.groups.size(); ++group) {
     bool rules = !rows.groups[group].forbid.empty();
-    std::int64_t capacity = 0;
+    double capacity = 0;
     for (const Index node : topology_->nodes_of(group)) {
       rules = rules || !rows.nodes[node].forbid.empty();
-      capacity += rows.nodes[node].capacity.value_or(0);
+      capacity += static_cast<double>(rows.nodes[node].capacity.value_or(0));
     }
+    any_rules_ = any_rules_ || rules;
     rules_.push_back(rules ? 1 : 0);
     capacity_.push_back(capacity);
   }
@@ -82,89 +83,54 @@ std::size_t Balancer::alternates(const Query& query, const Live& live, const Cho
 std::optional<Choice> Balancer::walk(const Pass& pass, Account* account) const {
   const Index own_group = pass.query.group, own_pattern = pass.query.pattern;
   if (own_group == kNone || own_pattern == kNone) return std::nullopt;
-  std::optional<Choice> choice;
-  const auto try_one = [&](Index group, Index pattern, bool any_health) {
-    const Index node = choose(pass, group, pattern, any_health, account);
-    if (node != kNone) choice = Choice{node, group, pattern, false};
-    return choice.has_value();
+  const std::vector<Index>& fallbacks = topology_->fallback_groups(own_group);
+  const auto try_groups = [&](Index pattern) -> std::optional<Choice> {
+    const Policy policy = policy_of(pass.query.partner, pattern);
+    // What is too little healthy comes after what is not.
+    bool passed_over = false;
+    for (const bool in_panic : {false, true}) {
+      if (in_panic && !passed_over) break;
+      for (std::size_t i = 0; i <= fallbacks.size(); ++i) {
+        const Index group = i == 0 ? own_group : fallbacks[i - 1];
+        Admission may = admission(pass, group, pattern);
+        const Candidate* chosen = nullptr;
+        if (may.panic == in_panic) {
+          may.any_health = in_panic && i == 0;
+          chosen = choose(may, policy);
+        } else if (in_panic) {
+          continue;
+        } else {
+          passed_over = true;
+        }
+        if (account != nullptr) tell(may, pass, pattern, chosen == nullptr ? kNone : chosen->node, *account);
+        if (chosen != nullptr) return Choice{chosen->node, group, pattern, false};
+      }
+    }
+    return std::nullopt;
   };
-  const auto try_groups = [&](Index pattern) {
-    const auto in_panic = [&](Index group) { return this->in_panic(pass, group, pattern); };
-    const auto passed_over = [&](Index group) {
-      if (!in_panic(group)) return false;
-      if (account != nullptr) tell(admission(pass, group, pattern, false), pass, group, pattern, kNone, *account);
-      return true;
-    };
-    const std::vector<Index>& fallbacks = topology_->fallback_groups(own_group);
-    if (!passed_over(own_group) && try_one(own_group, pattern, false)) return true;
-    for (const Index group : fallbacks)
-      if (!passed_over(group) && try_one(group, pattern, false)) return true;
-    if (in_panic(own_group) && try_one(own_group, pattern, true)) return true;
-    for (const Index group : fallbacks)
-      if (in_panic(group) && try_one(group, pattern, false)) return true;
-    return false;
-  };
-  if (try_groups(own_pattern)) return choice;
+  if (const auto choice = try_groups(own_pattern)) return choice;
   for (const Index pattern : topology_->fallback_patterns(own_pattern))
-    if (try_groups(pattern)) return choice;
-  return choice;
+    if (const auto choice = try_groups(pattern)) return choice;
+  return std::nullopt;
 }
 
-Admission Balancer::admission(const Pass& pass, Index group, Index pattern, bool any_health) const {
+Admission Balancer::admission(const Pass& pass, Index group, Index pattern) const {
   const Table& those = table(pass.query.partner, group, pattern, pass.query.format);
-  const auto number = static_cast<std::uint32_t>(&those - tables_.data());
   const bool country_rules = rules_[group] != 0 || !topology_->group(pass.query.group).forbid.empty();
-  Admission may{*this,
-                pass.live,
-                pass.query,
-                pass.taken,
-                those,
-                number,
-                pass.honour_exclude,
-                any_health,
-                country_rules,
-                pass.live.sums_[number].reports_failed.load(std::memory_order_relaxed)};
-  // What was worked out ahead knows no client.
-  if (country_rules && !may.reports_failed) may.reports_failed = reports_failed(may);
+  const Live::Sums& sums = pass.live.sums_[static_cast<std::size_t>(&those - tables_.data())];
+  Admission may{*this, pass.live, pass.query, pass.taken, those, sums, pass.honour_exclude, country_rules};
+  may.ask_health();
+  may.sum_up();
+  may.over_quota = over_quota(pass, group);
   return may;
 }
 
-bool Balancer::reports_failed(const Admission& may) const {
-  bool any = false;
-  for (const Candidate& candidate : may.table.candidates) {
-    if (!may.live.has_report(candidate.node) || may.is_forbidden(candidate.node)) continue;
-    if (may.live.nodes_[candidate.node].health.load(std::memory_order_relaxed) != State::stale) return false;
-    any = true;
-  }
-  return any;
-}
-
-bool Balancer::in_panic(const Pass& pass, Index group, Index pattern) const {
-  const Admission may = admission(pass, group, pattern, false);
-  if (!may.country_rules) return pass.live.sums_[may.table_number].panic.load(std::memory_order_relaxed);
-  double weight = 0, healthy = 0;
-  for (const Candidate& candidate : may.table.candidates) {
-    if (may.is_forbidden(candidate.node)) continue;
-    weight += candidate.weight;
-    if (may.by_health(candidate.node) == Refused::none) healthy += candidate.weight;
-  }
-  return healthy * 100 < settings_.panic_percent * weight;
-}
-
-Index Balancer::choose(const Pass& pass, Index group, Index pattern, bool any_health, Account* account) const {
-  Admission may = admission(pass, group, pattern, any_health);
-  const Candidate* chosen = nullptr;
-  if (!may.table.candidates.empty() && !over_quota(pass, group)) {
-    chosen = choose_by(may, policy_of(pass.query.partner, pattern));
-    if (chosen == nullptr) {
-      // Nobody else: then those in their slow start take all.
-      may.any_ramp = true;
-      chosen = choose_by(may, policy_of(pass.query.partner, pattern));
-    }
-  }
-  const Index node = chosen == nullptr ? kNone : chosen->node;
-  if (account != nullptr) tell(may, pass, group, pattern, node, *account);
-  return node;
+const Candidate* Balancer::choose(Admission& may, Policy policy) const {
+  if (may.table.candidates.empty() || may.over_quota) return nullptr;
+  if (const Candidate* const chosen = choose_by(may, policy)) return chosen;
+  // Nobody else: then those in their slow start take all.
+  may.any_ramp = true;
+  return choose_by(may, policy);
 }
 
 const Candidate* Balancer::choose_by(const Admission& may, Policy policy) const {
@@ -174,36 +140,44 @@ const Candidate* Balancer::choose_by(const Admission& may, Policy policy) const 
     case Policy::least_loaded:
       return by_least_load(may);
     case Policy::nearest:
-      return by_distance(may, tables_);
+      return by_distance(may);
     case Policy::affinity:
       break;
   }
   return by_affinity(may);
 }
 
-void Balancer::tell(const Admission& may, const Pass& pass, Index group, Index pattern, Index chosen,
-                    Account& account) const {
+void Balancer::tell(const Admission& may, const Pass& pass, Index pattern, Index chosen, Account& account) const {
+  const Table& those = may.table;
+  const Policy policy = policy_of(pass.query.partner, pattern);
+  const bool by_site = policy == Policy::nearest && pass.query.client && !those.sites.empty();
+  const bool bound =
+      !may.any_health && settings_.balance_factor > 0 && (policy == Policy::affinity || policy == Policy::nearest);
+  const auto is_overloaded = [&](std::size_t candidate) {
+    if (!bound) return false;
+    const Candidate& one = those.candidates[candidate];
+    return !(by_site ? may.there(those.site_of[candidate]) : may).has_room(one, settings_.balance_factor);
+  };
+  // Nodes, candidates and verdicts of a group all stand by node id.
+  auto known = std::find_if(account.verdicts.begin(), account.verdicts.end(),
+                            [&](const Verdict& verdict) { return verdict.group == those.group; });
+  std::vector<Verdict> told;
   std::uint32_t eligible = 0;
-  const double factor =
-      policy_of(pass.query.partner, pattern) == Policy::affinity && !may.any_health ? settings_.balance_factor : 0;
-  for (const Index node : topology_->nodes_of(group)) {
+  std::size_t candidate = 0;
+  for (const Index node : topology_->nodes_of(those.group)) {
     Refused why = refused(may, pass, pattern, node);
     if (why == Refused::none) {
       ++eligible;
-      if (node != chosen) {
-        const auto candidate = std::find_if(may.table.candidates.begin(), may.table.candidates.end(),
-                                            [&](const Candidate& each) { return each.node == node; });
-        why = factor > 0 && !may.has_room(*candidate, factor) ? Refused::overloaded : Refused::not_first;
-      }
+      while (those.candidates[candidate].node != node) ++candidate;
+      if (node != chosen) why = is_overloaded(candidate) ? Refused::overloaded : Refused::not_first;
     }
-    const auto known = std::find_if(account.verdicts.begin(), account.verdicts.end(),
-                                    [&](const Verdict& verdict) { return verdict.node == node; });
-    if (known == account.verdicts.end())
-      account.verdicts.push_back({node, group, why});
+    if (known != account.verdicts.end())
+      (known++)->refused = why;
     else
-      known->refused = why;
+      told.push_back({node, those.group, why});
   }
-  account.attempts.push_back({pattern, group, eligible});
+  account.verdicts.insert(account.verdicts.end(), told.begin(), told.end());
+  account.attempts.push_back({pattern, those.group, eligible});
 }
 
 }  // namespace geo::balance

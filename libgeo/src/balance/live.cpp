@@ -28,6 +28,7 @@ Live::Live(std::shared_ptr<const Balancer> balancer)
       nodes_(new Node[balancer_->topology().rows().nodes.size()]),
       groups_(new Group[balancer_->topology().rows().groups.size()]),
       sums_(new Sums[balancer_->tables_.size()]),
+      realms_(new Realm[balancer_->realms_]),
       heard_width_(std::bit_ceil(std::max<std::size_t>(4096, 16 * balancer_->topology().rows().nodes.size()))),
       books_(balancer_->topology().rows().nodes.size()) {
   const place::Rows& rows = balancer_->topology().rows();
@@ -36,7 +37,9 @@ Live::Live(std::shared_ptr<const Balancer> balancer)
   quotas_.reset(new std::atomic<std::int64_t>[limited * rows.groups.size()]());
   heard_.reset(new std::atomic<std::uint32_t>[kRows * heard_width_]());
   for (std::size_t i = 0; i < rows.nodes.size(); ++i) {
-    if (rows.nodes[i].admin == place::Admin::online) continue;
+    nodes_[i].capacity = rows.nodes[i].capacity.value_or(kNoLimit);
+    nodes_[i].online = rows.nodes[i].admin == place::Admin::online;
+    if (nodes_[i].online) continue;
     books_[i].state = rows.nodes[i].admin == place::Admin::drain ? State::drain : State::offline;
     books_[i].because = Because::admin;
   }
@@ -56,7 +59,7 @@ Live::Live(std::shared_ptr<const Balancer> balancer, const Live& before) : Live(
     to.faded = from.faded.load();
     to.offset = from.offset.load();
     to.health = from.health.load();
-    to.has_report = from.has_report.load();
+    to.row = from.row.load();
     to.full = from.full.load();
     to.ramp = from.ramp.load();
     books_[node] = before.books_[was[node]];
@@ -80,14 +83,17 @@ Live::Live(std::shared_ptr<const Balancer> balancer, const Live& before) : Live(
         quota_of(partner, group)->store(before.quota_of(old_partner, old_group)->load());
   }
   ticked_ = before.ticked_;
+  now_ = before.now_;
   sum_up();
 }
 
 Live::~Live() = default;
 
-const Report* Live::Book::report() const {
-  if (!stored || (own && own->seen_at > stored->seen_at)) return own ? &*own : nullptr;
-  return &*stored;
+// The newer one. What the node itself once said counts only while it is young: checks that say no more, or are no
+// longer made, do not make it stale.
+const Report* Live::Book::report(const Balancer& balancer, WallTime now) const {
+  if (own && (!stored || own->seen_at > stored->seen_at) && !balancer.is_stale(*own, now)) return &*own;
+  return stored ? &*stored : nullptr;
 }
 
 std::atomic<std::int64_t>* Live::quota_of(Index partner, Index group) const {
@@ -110,8 +116,13 @@ void Live::redirected(const Choice& choice, Index partner, std::uint64_t key) {
     quota_of(partner, choice.group)->fetch_add(kOne, kRelaxed);
   if (balancer_->settings().balance_factor == 0) return;
   const std::size_t mask = heard_width_ - 1;
-  heard_[key & mask].fetch_add(kHeard, kRelaxed);
-  heard_[heard_width_ + (key >> 32 & mask)].fetch_add(kHeard, kRelaxed);
+  hear(heard_[key & mask]);
+  hear(heard_[heard_width_ + (key >> 32 & mask)]);
+}
+
+// To half of what there is room for: that is popular enough.
+void Live::hear(std::atomic<std::uint32_t>& count) {
+  if (count.load(std::memory_order_relaxed) < UINT32_MAX / 2) count.fetch_add(kHeard, std::memory_order_relaxed);
 }
 
 void Live::reported(const std::vector<Report>& reports) {
@@ -135,10 +146,12 @@ void Live::checked(Index node, bool passed, const std::optional<Report>& report)
 
 // Nothing: they are not known.
 std::optional<std::int64_t> Live::sessions_of(Index node, const Report& report) const {
-  if (report.sessions) return report.sessions;
+  constexpr std::int64_t kMost = std::int64_t{1} << 48;  // so that sums stay whole
+  if (report.sessions) return std::clamp(*report.sessions, std::int64_t{0}, kMost);
   const std::optional<std::int64_t>& capacity = balancer_->topology().node(node).capacity;
   if (!report.load || !capacity) return std::nullopt;
-  return std::llround(std::min(*report.load, 1e6) * static_cast<double>(*capacity));
+  const double sessions = *report.load * static_cast<double>(*capacity);
+  return sessions > 0 ? std::llround(std::min(sessions, static_cast<double>(kMost))) : 0;
 }
 
 // Between two looks it is taken to have grown evenly.
@@ -156,12 +169,13 @@ std::vector<StateChange> Live::tick(WallTime now, MonotonicTime monotonic) {
   const place::Topology& topology = balancer_->topology();
   std::vector<StateChange> changes;
   const std::lock_guard lock(mutex_);
+  now_ = now;
   fade(monotonic);
   remember(now);
   for (Index group = 0; group < topology.rows().groups.size(); ++group) {
     bool any = false, all_old = true;
     for (const Index node : topology.nodes_of(group)) {
-      const Report* const report = books_[node].report();
+      const Report* const report = books_[node].report(*balancer_, now);
       if (report == nullptr || topology.node(node).admin != place::Admin::online) continue;
       any = true;
       all_old = all_old && balancer_->is_stale(*report, now);
@@ -197,7 +211,7 @@ void Live::judge(Index node, WallTime now, MonotonicTime monotonic, bool reports
   const place::Node& row = balancer_->topology().node(node);
   Book& book = books_[node];
   Node& live = nodes_[node];
-  const Report* const report = book.report();
+  const Report* const report = book.report(*balancer_, now);
   const bool is_old = report != nullptr && balancer_->is_stale(*report, now);
 
   State state = State::up;
@@ -209,17 +223,20 @@ void Live::judge(Index node, WallTime now, MonotonicTime monotonic, bool reports
   } else if (report != nullptr && !report->online) {
     state = State::unhealthy;
   }
-  const bool down = state != State::up && !(state == State::stale && reports_failed);
+  const bool unknown = state == State::stale && reports_failed;
+  const bool down = state != State::up && !unknown;
 
   // Damping delays only the way up.
-  if (down) {
+  if (unknown && !book.damped) {
+    book.down = false;  // that is no return
+  } else if (down) {
     if (!book.down && book.returned && monotonic - *book.returned < kDamping) book.damped = true;
     book.down = true;
     book.good_since.reset();
   } else if (book.down) {
     if (!book.good_since) book.good_since = monotonic;
     if (book.damped && monotonic - *book.good_since < kDamping) {
-      state = State::unhealthy, because = Because::damping;
+      state = live.health.load(std::memory_order_relaxed), because = Because::damping;
     } else {
       book.down = book.damped = false;
       book.returned = monotonic;
@@ -228,7 +245,7 @@ void Live::judge(Index node, WallTime now, MonotonicTime monotonic, bool reports
   ramp(node, monotonic);
 
   live.health.store(state, std::memory_order_relaxed);
-  live.has_report.store(report != nullptr, std::memory_order_relaxed);
+  live.row.store(report == nullptr ? Row::none : is_old ? Row::old : Row::young, std::memory_order_relaxed);
   const bool known = report != nullptr && !is_old;
   const std::optional<std::int64_t> sessions = known ? sessions_of(node, *report) : std::nullopt;
   live.full.store(known && report->load && *report->load >= 1, std::memory_order_relaxed);
@@ -258,43 +275,74 @@ void Live::ramp(Index node, MonotonicTime monotonic) {
 }
 
 void Live::sum_up() {
-  for (std::size_t i = 0; i < balancer_->tables_.size(); ++i) {
-    const Table& table = balancer_->tables_[i];
-    bool any_report = false, all_old = true;
-    for (const Candidate& candidate : table.candidates) {
-      if (!has_report(candidate.node)) continue;
-      any_report = true;
-      all_old = all_old && nodes_[candidate.node].health.load() == State::stale;
-    }
-    const bool failed = any_report && all_old;
-    double weight = 0, healthy = 0;
+  for (std::size_t i = 0; i < balancer_->tables_.size(); ++i) sum_up(balancer_->tables_[i], sums_[i]);
+}
+
+void Live::sum_up(const Table& table, Sums& sums) {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  struct Part {
+    double healthy = 0, weight = 0;
     std::int64_t under_way = 0;
-    const std::int64_t redirects = groups_[table.group].redirects.load();
-    for (const Candidate& candidate : table.candidates) {
-      const Node& node = nodes_[candidate.node];
-      const State health = node.health.load();
-      if (health != State::up && !(health == State::stale && failed)) continue;
-      healthy += candidate.weight;
-      weight += candidate.weight * node.ramp.load() / kRampEnd;
-      under_way += node.under_way();
+    void operator+=(const Part& other) {
+      healthy += other.healthy, weight += other.weight, under_way += other.under_way;
     }
-    Sums& sums = sums_[i];
-    sums.weight.store(weight);
-    sums.under_way.store(under_way);
-    sums.redirects_by.store(redirects);
-    sums.anyone.store(healthy > 0);
-    sums.panic.store(healthy * 100 < balancer_->settings().panic_percent * table.weight);
-    sums.reports_failed.store(failed);
+    void store(Sum& sum) const {
+      sum.healthy.store(healthy, kRelaxed);
+      sum.weight.store(weight, kRelaxed);
+      sum.under_way.store(under_way, kRelaxed);
+    }
+  };
+  struct Parts {
+    Part up, stale;
+    bool young = false, old = false;
+  };
+  Parts all;
+  std::vector<Parts> realms(table.realms.size());
+  const std::int64_t redirects = groups_[table.group].redirects.load(kRelaxed);
+  for (std::size_t i = 0; i < table.candidates.size(); ++i) {
+    const Candidate& candidate = table.candidates[i];
+    const Node& node = nodes_[candidate.node];
+    if (!node.online) continue;
+    Parts& parts = realms.empty() ? all : realms[table.realm_of[i]];
+    const Row row = node.row.load(kRelaxed);
+    parts.young = parts.young || row == Row::young;
+    parts.old = parts.old || row == Row::old;
+    const State health = node.health.load(kRelaxed);
+    if (health != State::up && health != State::stale) continue;
+    Part part{candidate.weight};
+    if (!node.is_full()) {
+      part.weight = candidate.weight * node.ramp.load(kRelaxed) / kRampEnd;
+      part.under_way = node.under_way();
+    }
+    (health == State::up ? parts.up : parts.stale) += part;
   }
+  for (std::size_t i = 0; i < realms.size(); ++i) {
+    Realm& realm = realms_[table.first_realm + i];
+    realms[i].up.store(realm.up);
+    realms[i].stale.store(realm.stale);
+    realm.young.store(realms[i].young, kRelaxed);
+    realm.old.store(realms[i].old, kRelaxed);
+    all.up += realms[i].up;
+    all.stale += realms[i].stale;
+    all.young = all.young || realms[i].young;
+    all.old = all.old || realms[i].old;
+  }
+  const bool failed = all.old && !all.young;
+  if (failed) all.up += all.stale;
+  all.up.store(sums.all);
+  sums.redirects_by.store(redirects, kRelaxed);
+  sums.panic.store(is_panic(all.up.healthy, table.weight, balancer_->settings()), kRelaxed);
+  sums.reports_failed.store(failed, kRelaxed);
+}
+
+bool Live::is_panic(double healthy, double all, const Settings& settings) {
+  return healthy * 100 < settings.panic_percent * all;
 }
 
 void Live::remember(WallTime now) {
-  const auto reach = balancer_->settings().report_max_age + seconds(1);
+  const WallTime::duration reach = balancer_->settings().report_max_age + seconds(1);
   if (!past_.empty() && now < past_.back().at) past_.clear();  // the clock was put back
   while (past_.size() > 1 && now - past_[1].at >= reach) past_.pop_front();
-  const bool anyone =
-      std::any_of(books_.begin(), books_.end(), [](const Book& book) { return book.report() != nullptr; });
-  if (!anyone) past_.clear();
   // as often as kPastMax of them reach back far enough
   if (past_.size() > 1 && now - past_[past_.size() - 2].at < reach / kPastMax) past_.pop_back();
   Past past{now, std::vector<std::int64_t>(books_.size())};
@@ -306,7 +354,7 @@ NodeStatus Live::status(Index node) const {
   const std::lock_guard lock(mutex_);
   const Book& book = books_[node];
   NodeStatus status{book.state, book.because, book.since, {}, under_way(node), book.became};
-  const Report* const report = book.report();
+  const Report* const report = book.report(*balancer_, now_.value_or(WallTime{}));
   const std::optional<std::int64_t>& capacity = balancer_->topology().node(node).capacity;
   if (report != nullptr) {
     if (report->load)
@@ -319,13 +367,13 @@ NodeStatus Live::status(Index node) const {
 
 bool Live::anyone_eligible() const {
   for (std::size_t i = 0; i < balancer_->tables_.size(); ++i)
-    if (sums_[i].anyone.load()) return true;
+    if (sums_[i].all.healthy.load() > 0) return true;
   return false;
 }
 
 std::optional<Report> Live::report_of(Index node) const {
   const std::lock_guard lock(mutex_);
-  const Report* const report = books_[node].report();
+  const Report* const report = books_[node].report(*balancer_, now_.value_or(WallTime{}));
   return report == nullptr ? std::nullopt : std::optional(*report);
 }
 

@@ -7,26 +7,32 @@ namespace geo::balance {
 
 const Candidate* by_affinity(const Admission& may) {
   const double factor = may.any_health ? 0 : may.balancer.settings().balance_factor;
+  const double half_way = (1 + factor) / 2;
   Order order(may.table, may.query.key);
   const Candidate *first = nullptr, *within = nullptr;
   bool popular = false;
-  while (const Candidate* candidate = order.next()) {
-    if (!may(*candidate)) continue;
-    if (factor == 0) return candidate;
+  const auto serves = [&](const Candidate& candidate) {
     const bool is_first = first == nullptr;
-    if (is_first) first = candidate;
-    if (may.has_room(*candidate, (1 + factor) / 2)) return candidate;
-    if (is_first) popular = may.is_popular(*candidate);
-    if (!may.has_room(*candidate, factor)) continue;
-    if (!popular) return candidate;
-    if (within == nullptr) within = candidate;
-    if (order.is_long()) break;
-  }
-  if (order.is_long() && first != nullptr) {
-    // Half the table is at its bound for this camera: whoever has room, at random, rather than one after the other.
+    if (is_first) first = &candidate;
+    if (factor == 0 || may.has_room(candidate, half_way)) return true;
+    if (is_first) popular = may.is_popular(candidate);
+    if (!may.has_room(candidate, factor)) return false;
+    if (within == nullptr) within = &candidate;
+    return !popular;
+  };
+  while (const Candidate* candidate = order.next())
+    if (may(*candidate) && serves(*candidate)) return candidate;
+  if (within == nullptr && order.leaves_some()) {
+    if (first == nullptr) {
+      const Candidate* const candidate = lowest_draw(may.table, may.query.key, may);
+      if (candidate == nullptr || serves(*candidate)) return candidate;
+    }
+    // Many are at their bound for this camera: whoever has room, at random, rather than one after the other.
+    const auto has_room = [&](const Candidate& candidate) { return may(candidate) && may.has_room(candidate, factor); };
     Order any(may.table, may.query.key ^ may.query.dice);
-    for (const Candidate* candidate = any.next(); candidate != nullptr && !any.is_long(); candidate = any.next())
-      if (may(*candidate) && may.has_room(*candidate, factor)) return candidate;
+    while (const Candidate* candidate = any.next())
+      if (has_room(*candidate)) return candidate;
+    within = lowest_draw(may.table, may.query.key, has_room);
   }
   // All who may serve are above it where what is asked for is offered by few: then their own first one.
   return within != nullptr ? within : first;

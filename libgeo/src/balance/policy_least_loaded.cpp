@@ -7,13 +7,17 @@ namespace geo::balance {
 const Candidate* by_least_load(const Admission& may) {
   Order order(may.table, may.query.dice);
   const Candidate *first = nullptr, *second = nullptr;
-  while (const Candidate* candidate = order.next()) {
+  while (second == nullptr) {
+    const Candidate* const candidate = order.next();
+    if (candidate == nullptr) break;
     if (candidate == first || !may(*candidate)) continue;
-    if (first != nullptr) {
-      second = candidate;
-      break;
-    }
-    first = candidate;
+    (first == nullptr ? first : second) = candidate;
+  }
+  if (order.leaves_some()) {
+    if (first == nullptr) first = lowest_draw(may.table, may.query.dice, may);
+    if (second == nullptr)
+      second = lowest_draw(may.table, may.query.dice,
+                           [&](const Candidate& candidate) { return &candidate != first && may(candidate); });
   }
   if (second == nullptr) return first;
   const auto load = [&](const Candidate& candidate) {

@@ -7,7 +7,7 @@ const Candidate* by_weight(const Admission& may) {
   Order order(may.table, may.query.dice);
   while (const Candidate* candidate = order.next())
     if (may(*candidate)) return candidate;
-  return nullptr;
+  return order.leaves_some() ? lowest_draw(may.table, may.query.dice, may) : nullptr;
 }
 
 }  // namespace geo::balance

@@ -10,14 +10,18 @@ namespace geo::balance {
 SiteAt site_at(const place::Coordinates& at) {
   constexpr double kRadians = std::numbers::pi / 180;
   const double latitude = at.latitude * kRadians, longitude = at.longitude * kRadians;
-  return {std::cos(latitude) * std::cos(longitude), std::cos(latitude) * std::sin(longitude), std::sin(latitude)};
+  return {{std::cos(latitude) * std::cos(longitude), std::cos(latitude) * std::sin(longitude), std::sin(latitude)}};
 }
 
 void Table::claim_cells() {
   if (candidates.size() <= kDrawnMax) return;
-  // What a cell is worth: a power of two, so that it stays while rows come and go. 16 to 33 cells for each candidate.
+  // What a cell is worth: a power of two, so that it stays while rows come and go. kCells to 2 kCells for each
+  // candidate.
+  constexpr double kCells = 4;
+  double sum = 0;
+  for (const Candidate& candidate : candidates) sum += candidate.weight;
   int exponent = 0;
-  std::frexp(weight / (16 * static_cast<double>(candidates.size())), &exponent);
+  std::frexp(sum / (kCells * static_cast<double>(candidates.size())), &exponent);
   const double worth = std::ldexp(1.0, exponent - 1);
   struct Claim {
     std::uint64_t home;
@@ -46,6 +50,23 @@ void Table::claim_cells() {
   }
 }
 
+void Table::order_sites() {
+  struct Range {
+    std::uint32_t begin, end, axis;
+  };
+  std::vector<Range> open{{0, static_cast<std::uint32_t>(sites.size()), 0}};
+  while (!open.empty()) {
+    const auto [begin, end, axis] = open.back();
+    open.pop_back();
+    if (end - begin < 2) continue;
+    const std::uint32_t middle = begin + (end - begin) / 2;
+    std::nth_element(sites.begin() + begin, sites.begin() + middle, sites.begin() + end,
+                     [axis](const Site& a, const Site& b) { return a.at.at[axis] < b.at.at[axis]; });
+    open.push_back({begin, middle, (axis + 1) % 3});
+    open.push_back({middle + 1, end, (axis + 1) % 3});
+  }
+}
+
 const Candidate* Order::next_drawn() {
   const std::vector<Candidate>& candidates = table_.candidates;
   if (!drawn_) {
@@ -59,21 +80,6 @@ const Candidate* Order::next_drawn() {
     if (draws_[i] < lowest) lowest = draws_[i], best = i;
   if (best == candidates.size()) return nullptr;
   draws_[best] = std::numeric_limits<double>::infinity();
-  return &candidates[best];
-}
-
-const Candidate* Order::next_by_draw() {
-  const std::vector<Candidate>& candidates = table_.candidates;
-  std::size_t best = candidates.size();
-  double lowest = std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const double draw = affinity::draw(key_, candidates[i].seed, candidates[i].inverse_weight);
-    const bool told = draw < last_draw_ || (draw == last_draw_ && i <= last_);
-    if (!told && draw < lowest) lowest = draw, best = i;
-  }
-  if (best == candidates.size()) return nullptr;
-  last_draw_ = lowest;
-  last_ = best;
   return &candidates[best];
 }
 

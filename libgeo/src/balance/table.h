@@ -26,14 +26,16 @@ struct Candidate {
 
 // A place on a sphere of radius 1.
 struct SiteAt {
-  double x, y, z;
+  std::array<double, 3> at;
   double chord2(const SiteAt& to) const {
-    return (x - to.x) * (x - to.x) + (y - to.y) * (y - to.y) + (z - to.z) * (z - to.z);
+    const double x = at[0] - to.at[0], y = at[1] - to.at[1], z = at[2] - to.at[2];
+    return x * x + y * y + z * z;
   }
 };
 SiteAt site_at(const place::Coordinates& at);
 
-// Of one (partner, group, pattern, format); one table serves all of them that have the same candidates.
+// Of one (partner, group, pattern, format); one table serves all of them that have the same candidates. Nodes that
+// `admin` took out are among them, so that nothing moves but their own cameras; whether they serve is their state.
 //
 // Up to kDrawnMax candidates each draws for a camera (weighted rendezvous). Beyond, cells: each candidate claims as
 // many as its weight is worth, a part of a cell by chance of the camera, and a camera looks at one cell after the
@@ -42,37 +44,51 @@ SiteAt site_at(const place::Coordinates& at);
 //   cells  . A . . B B' . C . A . . B . . .      B': a part of a cell
 //   camera       3     1        2                1, 2: nobody; 3: nobody; .. the next
 //
-// So a choice takes as long among 10,000 as among 20, a node that is down moves its own cameras alone, and they spread
+// So a choice takes as long among 10,000 as among 50, a node that is down moves its own cameras alone, and they spread
 // by weight. That is so too while rows of a table come and go, but for a few cells that meet, and when their number
 // passes a power of two.
 struct Table {
-  static constexpr std::size_t kDrawnMax = 16;
+  static constexpr std::size_t kDrawnMax = 32;
   static constexpr std::uint32_t kNobody = UINT32_MAX, kInPart = std::uint32_t{1} << 31;
 
   Index group = kNone;
   std::vector<Candidate> candidates;  // by node id
-  double weight = 0;                  // of all of them
+  double weight = 0;                  // of all of them that `admin` lets serve
   std::vector<std::uint32_t> cells;   // a power of two; kNobody, or an index of candidates, with kInPart: that part
   std::vector<std::uint32_t> parts;   // by candidate: of its last cell, in 1 / 2^32
   unsigned shift = 64;                // a hash's bits beyond the cell's number
 
-  // For `nearest`, where somebody has coordinates: the candidates of each place, as tables of their own. Those without
-  // coordinates come last, with no place.
+  // Candidates that every rule about countries forbids or lets serve together. None where there is no such rule.
+  struct Realm {
+    Index node;     // one of them
+    double weight;  // as of the table
+  };
+  std::vector<Realm> realms;
+  std::vector<std::uint32_t> realm_of;  // by candidate
+  std::uint32_t first_realm = 0;        // of all tables' realms
+
+  // For `nearest`, where there are several places: the candidates of each, as tables of their own. In the order of a
+  // k-d tree: the middle one of a range parts those before it from those behind it, by x, y and z in turn.
   struct Site {
-    std::optional<SiteAt> at;
+    SiteAt at;
+    std::uint32_t rank;  // of equals the first one serves
     std::uint32_t table;
   };
   std::vector<Site> sites;
+  std::uint32_t placeless = kNobody;   // the table of those without coordinates; they come last
+  std::vector<std::uint32_t> site_of;  // by candidate: its site's table
 
   void claim_cells();
+  void order_sites();
 };
 
-// The candidates of a table as one camera prefers them, the first one first; the same one may come again.
+// The candidates of a table as one camera prefers them, the first one first; of a table with cells the same one may
+// come again, and what comes is an end when looking on is no better than asking each: see lowest_draw.
 class Order {
  public:
   Order(const Table& table, std::uint64_t key) : table_(table), key_(key) {}
 
-  // Null: there is nobody else.
+  // Null: it ends here.
   const Candidate* next() {
     if (table_.cells.empty()) return next_drawn();
     while (looked_ < kLooksMax) {
@@ -83,26 +99,35 @@ class Order {
       if ((cell & Table::kInPart) == 0 || static_cast<std::uint32_t>(hash) < table_.parts[at])
         return &table_.candidates[at];
     }
-    return next_by_draw();
+    return nullptr;
   }
-  // From here on each costs a look at all.
-  bool is_long() const { return looked_ == kLooksMax; }
+  // Whoever did not come may serve nonetheless.
+  bool leaves_some() const { return !table_.cells.empty(); }
 
  private:
-  // So few of the table are eligible that looking on is no better than asking each.
   static constexpr unsigned kLooksMax = 96;
 
   const Candidate* next_drawn();
-  const Candidate* next_by_draw();
 
   const Table& table_;
   const std::uint64_t key_;
   unsigned looked_ = 0;
   bool drawn_ = false;
   std::array<double, Table::kDrawnMax> draws_;  // infinite: it was told
-  double last_draw_ = -1;
-  std::size_t last_ = 0;
 };
+
+// Of those the one that draws lowest; null: none of them. It asks each.
+template <class May>
+const Candidate* lowest_draw(const Table& table, std::uint64_t key, const May& may) {
+  const Candidate* best = nullptr;
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const Candidate& candidate : table.candidates) {
+    if (!may(candidate)) continue;
+    const double draw = affinity::draw(key, candidate.seed, candidate.inverse_weight);
+    if (draw < lowest) lowest = draw, best = &candidate;
+  }
+  return best;
+}
 
 // What one pass over the groups holds fast.
 struct Balancer::Pass {
@@ -119,32 +144,40 @@ struct Admission {
   const Query& query;
   std::span<const Choice> taken;  // nodes that may not come again (alternates)
   const Table& table;
-  std::uint32_t table_number;
+  const Live::Sums& sums;
   bool honour_exclude;
-  bool any_health;
-  bool country_rules;   // somebody here or in the client's own group has one
-  bool reports_failed;  // all reports are old: then they failed, not the nodes
-  bool any_ramp = false;
+  bool country_rules;           // somebody here or in the client's own group has one
+  bool reports_failed = false;  // all reports are old: then they failed, not the nodes
+  bool panic = false;           // too little is healthy
+  bool over_quota = false;      // the partner has its share
+  bool any_health = false;      // whoever else may
+  bool any_ramp = false;        // those in their slow start take all cameras
+  double weight = 0;            // of those that count, as it counts
+  std::int64_t under_way = 0;   // at them
 
   bool operator()(const Candidate& candidate) const;
 
+  void ask_health();
+  void sum_up();
+  // It serves cameras, if not this one.
+  bool counts(const Candidate& candidate) const;
   Refused by_health(Index node) const;
-  bool is_full(Index node) const;
   bool is_forbidden(Index node) const;
   bool is_excluded(Index node) const;
   // Slow start: this camera comes later.
   bool comes_later(const Candidate& candidate) const;
-  // Under way at those who may serve, and their weight as it counts.
-  std::int64_t under_way() const;
   double weight_of(const Candidate& candidate) const;
+  double share_of(const Candidate& candidate) const;
   bool has_room(const Candidate& candidate, double factor) const;
   bool is_popular(const Candidate& first) const;
+  // The same, of one site of the table.
+  Admission there(std::uint32_t site_table) const;
 };
 
 // The policies: one file each. Null: nobody may.
 const Candidate* by_affinity(const Admission& may);
 const Candidate* by_weight(const Admission& may);
 const Candidate* by_least_load(const Admission& may);
-const Candidate* by_distance(const Admission& may, const std::vector<Table>& tables);
+const Candidate* by_distance(const Admission& may);
 
 }  // namespace geo::balance

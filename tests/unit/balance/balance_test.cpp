@@ -6,62 +6,10 @@
 #include <cmath>
 #include <random>
 
-#include "scene.h"
+#include "world.h"
 
 namespace geo::balance {
 namespace {
-
-using scene::group;
-using scene::kNow;
-using scene::node;
-
-// A balancer over rows, asked by names.
-struct World {
-  explicit World(place::Rows rows, Settings settings = {}, std::vector<Report> reports = {})
-      : topology(std::make_shared<place::Topology>(std::move(rows))),
-        balancer_(std::make_shared<const Balancer>(topology, settings)),
-        balancer(*balancer_),
-        live(balancer_) {
-    live.reported(reports);
-    live.tick(kNow, MonotonicTime{});
-  }
-
-  Query query(std::string_view group, std::string_view camera = "0") const {
-    Query q;
-    q.partner = topology->find_partner("default");
-    q.group = topology->find_group(group);
-    q.pattern = topology->find_pattern("streaming");
-    q.format = Format::flv;
-    q.key = camera_key("100-abcdef", camera);
-    return q;
-  }
-  std::string ask(const Query& q, Account* account = nullptr) const {
-    const auto choice = balancer.select(q, live, account);
-    return choice ? topology->node(choice->node).id : "-";
-  }
-  // node=reason for every node that was looked at
-  std::map<std::string, std::string> reasons(const Query& q) const {
-    Account account;
-    ask(q, &account);
-    std::map<std::string, std::string> out;
-    for (const Verdict& v : account.verdicts)
-      out[topology->node(v.node).id] = v.refused == Refused::none ? "chosen" : name_of(v.refused);
-    return out;
-  }
-
-  std::shared_ptr<const place::Topology> topology;
-  std::shared_ptr<const Balancer> balancer_;
-  const Balancer& balancer;
-  Live live;
-};
-using Reasons = std::map<std::string, std::string>;
-
-place::Rows weighted(std::vector<double> weights) {
-  place::Rows rows;
-  rows.groups = {group("g")};
-  for (std::size_t i = 0; i < weights.size(); ++i) rows.nodes.push_back(node("n" + std::to_string(i), "g", weights[i]));
-  return rows;
-}
 
 std::vector<Index> choices(const World& world, int cameras) {
   Query q = world.query("g");

@@ -31,6 +31,8 @@ using place::kNone;
 
 class Balancer;
 struct Choice;
+struct Settings;
+struct Table;
 
 // What a node says of itself; a row of `node_states`, or the body of a health check's answer.
 struct Report {
@@ -94,7 +96,7 @@ class GEO_EXPORT Live {
   NodeStatus status(Index node) const;
   // Is there a group where somebody may serve?
   bool anyone_eligible() const;
-  // Nothing: it has none.
+  // Nothing: it has none that counts.
   std::optional<Report> report_of(Index node) const;
   // Spills, credits and the like for metrics stand with whoever sends clients there.
 
@@ -108,6 +110,9 @@ class GEO_EXPORT Live {
   static constexpr std::int64_t kOne = 1 << 16;    // a redirect where redirects fade
   static constexpr std::uint16_t kRampEnd = 1024;  // all cameras
   static constexpr std::uint32_t kHeard = 1024;    // a redirect among the popular
+  static constexpr std::int64_t kNoLimit = INT64_MAX;
+
+  enum class Row : std::uint8_t { none, young, old };  // what it reports
 
   // Its own cache line: what one core counts must not slow down another's look at the next node.
   struct alignas(64) Node {
@@ -115,25 +120,41 @@ class GEO_EXPORT Live {
     std::atomic<std::int64_t> faded{0};          // in 1/kOne
     std::atomic<std::int64_t> offset{kUnknown};  // sessions reported - redirects by then; kUnknown: no report
     std::atomic<State> health{State::up};        // up, unhealthy, stale
-    std::atomic<bool> has_report{false};         // of whatever age
-    std::atomic<bool> full{false};               // by its own word
-    std::atomic<std::uint16_t> ramp{kRampEnd};   // how many of kRampEnd cameras it takes (slow start)
+    std::atomic<Row> row{Row::none};
+    std::atomic<bool> full{false};              // by its own word
+    std::atomic<std::uint16_t> ramp{kRampEnd};  // how many of kRampEnd cameras it takes (slow start)
+    bool online = true;                         // by `admin`
+    std::int64_t capacity = kNoLimit;
 
     std::int64_t under_way() const {
       const std::int64_t from = offset.load(std::memory_order_relaxed);
       if (from == kUnknown) return (faded.load(std::memory_order_relaxed) + kOne / 2) / kOne;
       return from + redirects.load(std::memory_order_relaxed);
     }
+    // Binds only where it is known what is under way.
+    bool is_full() const {
+      if (full.load(std::memory_order_relaxed)) return true;
+      return capacity != kNoLimit && offset.load(std::memory_order_relaxed) != kUnknown && under_way() >= capacity;
+    }
   };
   struct alignas(64) Group {
     std::atomic<std::int64_t> redirects{0};  // ever
   };
-  // Of a table of the balancer, as of the last tick.
+  // Of some candidates, as of the last tick.
+  struct Sum {
+    std::atomic<double> healthy{0};          // their weight
+    std::atomic<double> weight{0};           // as it counts: by slow start, without those that are full
+    std::atomic<std::int64_t> under_way{0};  // at those that count
+  };
+  // Of a realm of a table: those that are up, and those that would be if the reports failed.
+  struct Realm {
+    Sum up, stale;
+    std::atomic<bool> young{false}, old{false};  // reports there are
+  };
+  // Of a table of the balancer.
   struct Sums {
-    std::atomic<double> weight{0};              // of those that may serve
-    std::atomic<std::int64_t> under_way{0};     // at them
+    Sum all;
     std::atomic<std::int64_t> redirects_by{0};  // the group's by then
-    std::atomic<bool> anyone{false};            // may serve
     std::atomic<bool> panic{false};             // too little of it is healthy
     std::atomic<bool> reports_failed{false};    // all reports are old: then they failed, not the nodes
   };
@@ -149,7 +170,8 @@ class GEO_EXPORT Live {
     bool down = false, damped = false;
     std::optional<MonotonicTime> returned, good_since;
 
-    const Report* report() const;
+    // What counts; nothing: it has none.
+    const Report* report(const Balancer& balancer, WallTime now) const;
   };
   struct Past {
     WallTime at;
@@ -162,16 +184,19 @@ class GEO_EXPORT Live {
   void ramp(Index node, MonotonicTime monotonic);
   void fade(MonotonicTime monotonic);
   void sum_up();
+  void sum_up(const Table& table, Sums& sums);
   void remember(WallTime now);
   // The redirects of a camera, of late; never too few but for what fades.
   std::uint32_t heard_of(std::uint64_t key) const;
-  bool has_report(Index node) const { return nodes_[node].has_report.load(std::memory_order_relaxed); }
+  static bool is_panic(double healthy, double all, const Settings& settings);
+  static void hear(std::atomic<std::uint32_t>& count);
   std::atomic<std::int64_t>* quota_of(Index partner, Index group) const;
 
   std::shared_ptr<const Balancer> balancer_;
   std::unique_ptr<Node[]> nodes_;
   std::unique_ptr<Group[]> groups_;
   std::unique_ptr<Sums[]> sums_;                         // by table
+  std::unique_ptr<Realm[]> realms_;                      // by table, by its realms
   std::unique_ptr<std::atomic<std::int64_t>[]> quotas_;  // [limited partner][group], in 1/kOne
   std::unique_ptr<std::atomic<std::uint32_t>[]> heard_;  // a count-min sketch (Cormode, Muthukrishnan 2005), two rows
   std::size_t heard_width_ = 0;
@@ -180,6 +205,7 @@ class GEO_EXPORT Live {
   std::vector<Book> books_;
   std::deque<Past> past_;
   std::optional<MonotonicTime> ticked_;
+  std::optional<WallTime> now_;  // of the last tick
 };
 
 }  // namespace geo::balance
