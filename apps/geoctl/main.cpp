@@ -98,6 +98,7 @@ int run(int argc, char** argv, geoctl::Session& session) {
   geoctl::add_billing(app, session);
   geoctl::add_redirect(app, session);
   geoctl::add_verify(app, session);
+  geoctl::add_check(app, session);
   geoctl::add_data(app, session);
   geoctl::add_node(app, session);
   geoctl::add_lease(app, session);

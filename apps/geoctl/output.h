@@ -14,6 +14,8 @@ namespace geoctl {
 // Where text goes, and whether it may be coloured there: only on a terminal, and never with NO_COLOR.
 class Stream {
  public:
+  // Nowhere: for text without colours.
+  Stream() = default;
   explicit Stream(std::FILE* file);
   bool terminal() const { return terminal_; }
   // A write that fails shows in good(), once, at the end.
@@ -28,8 +30,8 @@ class Stream {
 
  private:
   std::string in(std::string_view style, std::string_view text) const;
-  std::FILE* file_;
-  bool terminal_, colours_;
+  std::FILE* file_ = nullptr;
+  bool terminal_ = false, colours_ = false;
 };
 
 struct Output {

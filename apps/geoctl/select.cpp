@@ -1,10 +1,8 @@
 // geoctl select: which node, for a client there - without tokens, accounts and devices.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-
 #include "arguments.h"
+#include "draws.h"
 #include "explain.h"
 #include "geo/base/text.h"
 #include "geo/io/system.h"
@@ -17,9 +15,6 @@ namespace {
 
 using geo::deny;
 using geo::ErrorCode;
-using geo::balance::Index;
-
-constexpr std::uint64_t kDrawsMax = 100'000'000;
 
 struct Arguments {
   std::string ip, place, partner, pattern, format, exclude, draws;
@@ -29,21 +24,6 @@ struct Arguments {
   std::vector<std::string> down;
   bool explain = false;
 };
-
-// "RU/MOW/Москва"; parts from the right may be missing, "RU//Москва" has no region. A region is an ISO code by its form
-// or else a name, as in the rows of `networks`.
-geo::Result<geo::place::Location> place_of(std::string_view text) {
-  const std::vector<std::string_view> parts = geo::split(text, '/');
-  const auto is_capital = [](char c) { return c >= 'A' && c <= 'Z'; };
-  if (parts.size() > 3 || parts[0].size() != 2 || !std::all_of(parts[0].begin(), parts[0].end(), is_capital))
-    return deny(ErrorCode::bad_request,
-                fmt::format("place: \"{}\" is none; as RU, RU/MOW, RU/MOW/Москва or RU//Москва", text));
-  geo::place::Location place;
-  place.country_code = parts[0];
-  if (parts.size() > 1) (geo::place::is_region_iso(parts[1]) ? place.region_iso : place.region) = parts[1];
-  if (parts.size() > 2) place.city = parts[2];
-  return place;
-}
 
 // The arguments, checked, as a request that goes as far as `select`.
 geo::Result<void> ask(const Arguments& arguments, Asked& asked) {
@@ -68,9 +48,9 @@ geo::Result<void> ask(const Arguments& arguments, Asked& asked) {
     if (!ip) return tl::unexpected(ip.error());
     asked.request.client_ip = *ip;
   } else {
-    auto place = place_of(arguments.place);
-    if (!place) return tl::unexpected(place.error());
-    asked.request.place = std::move(*place);
+    asked.request.place = geo::place::parse_place(arguments.place);
+    if (!asked.request.place)
+      return bad(fmt::format("place: \"{}\" is none; as RU, RU/MOW, RU/MOW/Москва or RU//Москва", arguments.place));
   }
   asked.request.partner = arguments.partner;
   asked.request.now = now();
@@ -155,104 +135,46 @@ class Select {
                                   {"alternates", alternates.empty() ? "-" : alternates}}));
   }
 
-  // With --camera that one again and again, without it cameras 1, 2, 3 .. of a server that is not there.
   int many(std::uint64_t draws) {
-    const bool names_cameras = asked_.request.camera.empty();
-    std::string camera;
-    for (std::uint64_t i = 1; i <= draws; ++i) {
-      if (names_cameras) {
-        camera = fmt::to_string(i);
-        asked_.request.server = "draw";
-        asked_.request.camera = camera;
-      }
-      asked_.request.dice = i;
-      decide(nullptr);
-      if (decision_.denial) {
-        ++refused_[decision_.denial->code];
-        continue;
-      }
-      const Index group = decision_.choice.group;
-      if (groups_.find(group) == groups_.end()) open_group(group);
-      ++groups_[group].requests;
-      ++requests_[decision_.choice.node];
-      snapshot_.live->redirected(decision_.choice, decision_.partner,
-                                 geo::balance::camera_key(asked_.request.server, asked_.request.camera));
-    }
+    const Drawn drawn = draw(world_, snapshot_, asked_.request, draws);
     if (output_.json)
-      print_json(draws);
+      print_json(drawn);
     else
-      print_table(draws);
+      print_table(drawn);
     // some were served: that is an answer
-    return groups_.empty() ? geo::row_of(refused_.begin()->first).exit_status : geo::kExitOk;
+    return drawn.nodes.empty() ? geo::row_of(drawn.refused.begin()->first).exit_status : geo::kExitOk;
   }
 
-  // Who shares the group's requests: all but those who cannot be chosen for a client like this one.
-  void open_group(Index group) {
-    geo::redirect::Trace trace;
-    decide(&trace);
-    Group& opened = groups_[group];
-    for (const geo::balance::Verdict& verdict : trace.account.verdicts) {
-      using geo::balance::Refused;
-      if (verdict.group != group) continue;
-      const bool takes_part = verdict.refused == Refused::none || verdict.refused == Refused::not_first ||
-                              verdict.refused == Refused::overloaded || verdict.refused == Refused::full;
-      const double weight = takes_part ? snapshot_.topology->node(verdict.node).weight : 0;
-      opened.nodes.push_back({verdict.node, weight});
-      opened.weight += weight;
-    }
-  }
+  const std::string& node_of(const Drawn::Share& share) const { return snapshot_.topology->node(share.node).id; }
+  const std::string& group_of(const Drawn::Share& share) const { return snapshot_.topology->group(share.group).id; }
 
-  struct Share {
-    Index node;
-    double weight;
-  };
-  struct Group {
-    std::vector<Share> nodes;
-    double weight = 0;
-    std::uint64_t requests = 0;
-  };
-  static double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
-
-  // print(node id, group id, requests, share %, weight %)
-  template <class Print>
-  void for_each_node(Print&& print) {
-    for (const auto& [index, group] : groups_)
-      for (const Share& share : group.nodes) {
-        const auto counted = requests_.find(share.node);
-        const std::uint64_t requests = counted == requests_.end() ? 0 : counted->second;
-        print(snapshot_.topology->node(share.node).id, snapshot_.topology->group(index).id, requests,
-              percent(static_cast<double>(requests), static_cast<double>(group.requests)),
-              percent(share.weight, group.weight));
-      }
-  }
-
-  void print_json(std::uint64_t draws) {
+  void print_json(const Drawn& drawn) {
     std::string object;
     geo::Json json(object);
-    json.open('{').field("requests", static_cast<std::int64_t>(draws)).key("nodes").open('[');
-    for_each_node([&](const std::string& node, const std::string& group, std::uint64_t requests, double share,
-                      double weight) {
-      json.open('{').field("node", node).field("group", group).field("requests", static_cast<std::int64_t>(requests));
-      json.key("share_percent").number(share, 3).key("weight_percent").number(weight, 3).close('}');
-    });
+    json.open('{').field("requests", static_cast<std::int64_t>(drawn.requests)).key("nodes").open('[');
+    for (const Drawn::Share& share : drawn.nodes) {
+      json.open('{').field("node", node_of(share)).field("group", group_of(share));
+      json.field("requests", static_cast<std::int64_t>(share.requests));
+      json.key("share_percent").number(share.percent_of_group, 3);
+      json.key("weight_percent").number(share.weight_percent, 3).close('}');
+    }
     json.close(']').key("refused").open('{');
-    for (const auto& [code, count] : refused_) json.field(name_of(code), static_cast<std::int64_t>(count));
+    for (const auto& [code, count] : drawn.refused) json.field(name_of(code), static_cast<std::int64_t>(count));
     json.close('}').close('}');
     output_.line(object);
   }
 
-  void print_table(std::uint64_t draws) {
+  void print_table(const Drawn& drawn) {
     Table table({{"NODE"}, {"GROUP"}, {"REQUESTS", Align::right}, {"SHARE", Align::right}, {"WEIGHT", Align::right}});
     std::vector<std::vector<std::string>> rows;
-    for_each_node(
-        [&](const std::string& node, const std::string& group, std::uint64_t requests, double share, double weight) {
-          table.fit(rows.emplace_back(std::vector<std::string>{
-              node, group, fmt::to_string(requests), fmt::format("{:.2f}%", share), fmt::format("{:.2f}%", weight)}));
-        });
+    for (const Drawn::Share& share : drawn.nodes)
+      table.fit(rows.emplace_back(std::vector<std::string>{
+          node_of(share), group_of(share), fmt::to_string(share.requests),
+          fmt::format("{:.2f}%", share.percent_of_group), fmt::format("{:.2f}%", share.weight_percent)}));
     if (!rows.empty()) output_.line(output_.out.bold(table.header()));
     for (const auto& row : rows) output_.line(table.row(row));
-    for (const auto& [code, count] : refused_)
-      output_.line(fmt::format("{} of {} refused: {}", count, draws, output_.out.red(name_of(code))));
+    for (const auto& [code, count] : drawn.refused)
+      output_.line(fmt::format("{} of {} refused: {}", count, drawn.requests, output_.out.red(name_of(code))));
   }
 
   const Arguments& arguments_;
@@ -262,9 +184,6 @@ class Select {
   geo::redirect::Snapshot snapshot_;
   geo::io::SystemClock clock_;
   geo::redirect::Decision decision_;
-  std::map<Index, Group> groups_;
-  std::map<Index, std::uint64_t> requests_;
-  std::map<ErrorCode, std::uint64_t> refused_;
 };
 
 int run_select(Session& session, const Arguments& arguments) {

@@ -23,6 +23,7 @@ void add_token(CLI::App& app, Session& session);
 void add_billing(CLI::App& app, Session& session);
 void add_redirect(CLI::App& app, Session& session);
 void add_verify(CLI::App& app, Session& session);
+void add_check(CLI::App& app, Session& session);
 void add_data(CLI::App& app, Session& session);
 void add_node(CLI::App& app, Session& session);
 void add_lease(CLI::App& app, Session& session);

@@ -355,6 +355,31 @@ def test_json_of_a_command(command, status):
     assert names_in(json.loads(done.stdout)) == set(re.findall(r'"(\w+)"', shown))
 
 
+def test_json_of_check(tmp_path):
+    (tmp_path / "checks.toml").write_text('[[case]]\nplace = "RU"\nexpect = { group = "eu" }\n')
+    done = run("geoctl", "--data", DEMO, "--json", "check", tmp_path / "checks.toml")
+    assert done.returncode == 6, done.stdout + done.stderr
+    shown = next(text for text in GEOCTL[("COMMANDS", "check")].displays if text.startswith("{"))
+    assert set(json.loads(done.stdout)) == set(re.findall(r'"(\w+)"', shown))
+
+
+def test_keys_of_checks(tmp_path):
+    (tmp_path / "checks.toml").write_text("[[case]]\nnothing = 1\n[[share]]\nnothing = 1\n")
+    faults = json.loads(run("geoctl", "--data", DEMO, "--json", "check", tmp_path / "checks.toml").stdout)["faults"]
+    known = [set(re.fullmatch(r"unknown key; known here: (.*)", fault["message"])[1].split(", "))
+             for fault in faults if fault["key"].endswith(".nothing")]
+    case, share = known
+    told = [item.head[1] for item in GEOCTL["CHECKS"].items]
+    assert sorted(told) == sorted(case | share)
+    assert set(told[-3:]) == (case | share) - (case & share)
+
+
+def test_example_of_checks(tmp_path):
+    (tmp_path / "checks.toml").write_text(GEOCTL["CHECKS"].displays[0])
+    done = run("geoctl", "--data", DEMO, "check", tmp_path / "checks.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_json_of_faults_and_problems(tmp_path):
     shown = GEOCTL[("COMMANDS", "data validate")].displays[-1]
     assert names_in(validate(tmp_path)) == set(re.findall(r'"(\w+)"', shown))

@@ -1,11 +1,13 @@
 // The TOML store: whatever stands in the files, faults with a place or rows that hold the topology's promises; rows are
-// written as they were read, and an edit changes the one thing it is asked for or nothing.
+// written as they were read, and an edit changes the one thing it is asked for or nothing. The config and files of
+// checks: faults with a place, or values in their bounds.
 #include "fuzz.h"
 
 #include <iterator>
 
 #include "geo/config.h"
 #include "geo/io/file.h"
+#include "geo/io/file_trials.h"
 #include "geo/place.h"
 #include "scratch.h"
 
@@ -47,7 +49,8 @@ void edit(const std::filesystem::path& dir, const geo::io::Data& data) {
 void fuzz(std::string_view input) {
   static const geo::test::Scratch dir;
   // the first byte says which file it is
-  static const char* const kNames[] = {"topology.toml", "accounts.toml", "devices.toml", "states.toml", "geod.toml"};
+  static const char* const kNames[] = {"topology.toml", "accounts.toml", "devices.toml",
+                                       "states.toml",   "geod.toml",     "checks.toml"};
   const std::size_t which = input.empty() ? 0 : static_cast<unsigned char>(input.front()) % std::size(kNames);
   if (!input.empty()) input.remove_prefix(1);
   for (const char* name : kNames) std::filesystem::remove(dir / name);
@@ -57,6 +60,17 @@ void fuzz(std::string_view input) {
     const auto read = geo::config::read_file(dir / kNames[which], {});
     for (const geo::Fault& fault : read.faults) require(!fault.message.empty());
     geo::config::show(read.config);
+    return;
+  }
+  if (which == 5) {
+    const geo::io::ReadTrials read = geo::io::read_trials(dir / kNames[which]);
+    for (const geo::Fault& fault : read.faults) require(!fault.message.empty() && fault.line > 0 && fault.col > 0);
+    require(!read.faults.empty() || !read.cases.empty() || !read.shares.empty());
+    if (!read.faults.empty()) return;
+    for (const geo::io::Case& each : read.cases)
+      require(!each.name.empty() && each.ip.has_value() != each.place.has_value() &&
+              each.exclude.size() <= geo::io::kTrialExcludeMax);
+    for (const geo::io::Share& each : read.shares) require(!each.percent.empty() && each.requests > 0);
     return;
   }
   geo::io::ReadData read = geo::io::read_data(dir.path());

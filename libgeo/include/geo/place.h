@@ -46,6 +46,9 @@ GEO_EXPORT void append_fields(Json& json, const Location& location);
 GEO_EXPORT bool is_country_code(std::string_view text);
 // 1-3 of A-Z 0-9, as the part of an ISO 3166-2 code after the country: "MOW". Any other text is a region's name.
 GEO_EXPORT bool is_region_iso(std::string_view text);
+// "RU/MOW/Москва"; parts from the right may be missing, "RU//Москва" has no region. A region is an ISO code by its form
+// or else a name, as in the rows of `networks`. Nothing: no place in that form.
+GEO_EXPORT std::optional<Location> parse_place(std::string_view text);
 
 // ---- the rows, as the store has them ----
 

@@ -34,6 +34,16 @@ bool is_region_iso(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
 }
 
+std::optional<Location> parse_place(std::string_view text) {
+  const std::vector<std::string_view> parts = split(text, '/');
+  if (parts.size() > 3 || !is_country_code(parts[0])) return std::nullopt;
+  Location place;
+  place.country_code = parts[0];
+  if (parts.size() > 1) (is_region_iso(parts[1]) ? place.region_iso : place.region) = parts[1];
+  if (parts.size() > 2) place.city = parts[2];
+  return place;
+}
+
 std::optional<Forbid> parse_forbid(std::string_view text) {
   const auto is_country = [](std::string_view c) { return c == "*" || is_country_code(c); };
   const std::size_t arrow = text.find('>');

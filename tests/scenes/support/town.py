@@ -101,6 +101,23 @@ def town():
     return facts
 
 
+def small(*nodes, **groups):
+    """One group `here` (all clients are there) with a fallback `there`, unless told otherwise."""
+    facts = town()
+    facts["patterns"] = [{"id": "streaming", "fallback": []}, {"id": "any"}, {"id": "archive"}]
+    facts["groups"] = [{"id": "here", "country": "DE", "coordinates": [50.0, 8.0], "fallback": ["there"]},
+                       {"id": "there", "country": "US", "coordinates": [40.0, -74.0], "fallback": []}]
+    for group, keys in groups.items():
+        facts.group(group).update(keys)
+    facts["partners"] = [{"id": "default", "hosts": ["geo.example.com"], "default_group": "here"},
+                         {"id": "acme", "hosts": ["acme.example.com"], "default_group": "here"}]
+    facts["places"] = []
+    facts["networks"] = [{"cidr": "10.1.0.0/16", "country": "DE"}, {"cidr": "10.2.0.0/16", "country": "RU"}, {"cidr": "10.9.0.0/16", "group": "here"}]
+    facts["places"] = [{"country": "DE", "group": "here"}, {"country": "RU", "group": "here"}]
+    facts["nodes"] = list(nodes)
+    return facts
+
+
 def node(name, group, weight=100, **more):
     return {"id": f"node-{name}", "host": f"node-{name}.example.com", "group": group, "weight": weight,
             "patterns": ["streaming"], **more}

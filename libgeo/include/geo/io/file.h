@@ -71,6 +71,9 @@ GEO_EXPORT void sort_by_key(Data& data);
 // one cannot be written. New ones are their owner's alone: they hold hashes of tokens. The error names the file.
 GEO_EXPORT tl::expected<void, std::string> write_data(const Data& data, const std::filesystem::path& dir);
 
+// Any text in the place of what `file` held: all of it or, where that fails, none. The error names the file.
+GEO_EXPORT tl::expected<void, std::string> write_text(const std::filesystem::path& file, std::string_view text);
+
 // ---- comparing ----
 
 // One row that is not in both, or not the same in both.

@@ -104,6 +104,8 @@ class Row {
   void fault_missing(std::string_view key, std::string message);
   // Keys that nobody took are unknown.
   void finish();
+  // Of its header.
+  std::size_t line() const { return row_.source().begin.line; }
   // Nothing was wrong so far.
   bool ok() const { return ok_; }
 

@@ -146,4 +146,8 @@ tl::expected<void, std::string> write_data(const Data& data, const std::filesyst
       {{dir / "topology.toml", topology}, {dir / "accounts.toml", accounts}, {dir / "devices.toml", devices}}, 0600);
 }
 
+tl::expected<void, std::string> write_text(const std::filesystem::path& file, std::string_view text) {
+  return replace_file(file, text);
+}
+
 }  // namespace geo::io
