@@ -34,7 +34,7 @@ std::optional<std::string_view> Lines::next() {
     begun = true;
     const std::string_view at_hand(buffer_.data() + at_, end_ - at_);
     const std::size_t line_end = at_hand.find('\n');
-    line_ += at_hand.substr(0, std::min(line_end, kLineMax - line_.size()));
+    line_ += at_hand.substr(0, std::min(line_end, line_max_ - line_.size()));
     if (line_end != std::string_view::npos) {
       at_ += line_end + 1;
       break;

@@ -17,7 +17,8 @@ class Lines {
 
   // before_waiting is called each time nothing is at hand and the next read would wait: the time to flush what was
   // answered so far.
-  Lines(int fd, std::function<void()> before_waiting) : fd_(fd), before_waiting_(std::move(before_waiting)) {}
+  Lines(int fd, std::function<void()> before_waiting, std::size_t line_max = kLineMax)
+      : fd_(fd), line_max_(line_max), before_waiting_(std::move(before_waiting)) {}
 
   // Without its line end, "\r\n" included; good until the next call. Nothing: the input ended, or failed (see error()).
   std::optional<std::string_view> next();
@@ -29,6 +30,7 @@ class Lines {
  private:
   bool fill();
   int fd_;
+  std::size_t line_max_;
   std::function<void()> before_waiting_;
   std::array<char, 65536> buffer_;
   std::size_t at_ = 0, end_ = 0;

@@ -94,6 +94,8 @@ int run(int argc, char** argv, geoctl::Session& session) {
   geoctl::add_resolve(app, session);
   geoctl::add_geodata(app, session);
   geoctl::add_select(app, session);
+  geoctl::add_simulate(app, session);
+  geoctl::add_compare(app, session);
   geoctl::add_token(app, session);
   geoctl::add_billing(app, session);
   geoctl::add_redirect(app, session);
@@ -105,6 +107,7 @@ int run(int argc, char** argv, geoctl::Session& session) {
   geoctl::add_config(app, session);
 
   std::vector<std::string> arguments = arguments_of(argc, argv);
+  session.command_line = fmt::format("geoctl {}", fmt::join(arguments, " "));
   for (const std::string& argument : arguments) session.output.json = session.output.json || argument == "--json";
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them back to front

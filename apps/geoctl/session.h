@@ -11,6 +11,7 @@ namespace geoctl {
 
 struct Session {
   std::string config_file, data_dir;  // empty: not given
+  std::string command_line;           // as it was typed, or nearly
   Output output;
   std::function<int()> run;  // set by the command that was named; returns the exit status
 };
@@ -19,6 +20,8 @@ struct Session {
 void add_resolve(CLI::App& app, Session& session);
 void add_geodata(CLI::App& app, Session& session);
 void add_select(CLI::App& app, Session& session);
+void add_simulate(CLI::App& app, Session& session);
+void add_compare(CLI::App& app, Session& session);
 void add_token(CLI::App& app, Session& session);
 void add_billing(CLI::App& app, Session& session);
 void add_redirect(CLI::App& app, Session& session);

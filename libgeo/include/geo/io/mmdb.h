@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -95,5 +96,10 @@ class GEO_EXPORT IndexedMaxMind final : public resolve::Provider {
   std::vector<std::shared_ptr<const std::vector<place::Grouped>>> grouped_;  // by index, by place
   std::shared_ptr<Tally> tally_;
 };
+
+// Tells each network of a file that has a place, in the order of their addresses, IPv4 first; aliases of IPv4 in IPv6
+// (2002::/16) are left out. Errors: as MaxMind::open(), and a file whose shared parts stand for too many.
+GEO_EXPORT tl::expected<void, std::string> each_network(const std::filesystem::path& file,
+                                                        const std::function<void(const Cidr&)>& tell);
 
 }  // namespace geo::io

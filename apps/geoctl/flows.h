@@ -1,0 +1,42 @@
+// Where clients are and which groups serve them, for the map: places that are near each other are one.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "geo/place.h"
+#include "simulation.h"
+
+namespace geoctl {
+
+class Flows {
+ public:
+  void count(const Pick& pick);
+
+  struct Flow {
+    std::optional<geo::place::Coordinates> from;  // nothing: nobody knows; then only their own group is
+    geo::place::Index own_group, group;           // kNone: no group; nobody served them
+    std::uint64_t requests;
+  };
+  // The largest first.
+  std::vector<Flow> all() const;
+
+ private:
+  struct Key {
+    int latitude, longitude;  // of the cell; kUnknown: no coordinates
+    geo::place::Index own_group, group;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Sum {
+    double latitude = 0, longitude = 0;
+    std::uint64_t requests = 0;
+  };
+  static constexpr int kUnknown = 1000;
+  static constexpr double kCellDegrees = 2;
+  std::map<Key, Sum> sums_;
+};
+
+}  // namespace geoctl
