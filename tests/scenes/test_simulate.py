@@ -130,6 +130,49 @@ def one_group():
     return facts
 
 
+def twenty_nodes():
+    facts = one_group()
+    facts["nodes"] = [node(str(i), "eu", (100, 200, 400)[i % 3]) for i in range(20)]
+    return facts
+
+
+POPULAR = ["--requests", "40000", "--cameras", "100000", "--zipf", "1.1", "--rate", "200", "--length-s", "30"]
+
+
+def test_popular_cameras_spread_over_few_nodes_and_the_others_stay_where_they_are(stage):
+    """tests/bench/simulation has the figures."""
+    world = stage.world(twenty_nodes(), balance={"balance_factor": 1.25})
+    figures, lines = simulate(world, size=POPULAR), picks(world, size=POPULAR)
+    plain = picks(stage.world(twenty_nodes(), balance={"balance_factor": 0}), size=POPULAR)
+    first = {line["camera"]: line["node"] for line in plain}
+    assert figures["peak_over_mean"] <= 1.25
+    assert figures["nodes_per_camera"] <= 1.15
+    rare = [line for line in lines if int(line["camera"]) > 200]
+    assert len(rare) > 10000
+    assert sum(line["node"] == first[line["camera"]] for line in rare) >= 0.9 * len(rare)
+
+
+def test_a_node_that_is_lost_moves_its_own_cameras_and_few_others(stage):
+    def moved(factor):
+        world = stage.world(twenty_nodes(), balance={"balance_factor": factor})
+        before, after = picks(world, size=POPULAR), picks(world, "--event", "0:down:node-8", size=POPULAR)
+        own = {line["camera"] for line in before if line["node"] == "node-8"}
+        of_moved = {old["camera"] for old, new in zip(before, after) if old["node"] != new["node"]}
+        others = {line["camera"] for line in before} - own
+        return len(of_moved & own) / len(own), len(of_moved & others) / len(others)
+
+    assert moved(0) == (1, 0)
+    own, others = moved(1.25)
+    assert own == 1 and others <= 0.02
+
+
+def test_least_loaded_stays_even_however_old_reports_are(stage):
+    facts = one_group()
+    facts["nodes"] = [node(str(i), "eu", 100) for i in range(10)]
+    size = ["--requests", "90000", "--cameras", "100000", "--rate", "1000", "--length-s", "30"]
+    assert simulate(stage.world(facts, balance={"policy": "least_loaded"}), size=size)["peak_over_mean"] <= 1.15
+
+
 def test_traffic_of_an_access_log_is_asked_again(stage):
     world = stage.world()
     geod = stage.geod(world)
