@@ -31,6 +31,11 @@ struct TrafficSettings {
 };
 inline constexpr std::uint64_t kRequestsMax = 100'000'000, kRequestsOfFileMax = 10'000'000;
 inline constexpr std::uint32_t kCamerasMax = 10'000'000;
+// From the first request to the last.
+inline constexpr std::chrono::days kSpanMax{31};
+inline bool is_too_long(std::uint64_t requests, double rate) {
+  return static_cast<double>(requests) / rate > std::chrono::duration<double>(kSpanMax).count();
+}
 
 // One request. Views are good until the next one.
 struct Ask {

@@ -70,6 +70,9 @@ geo::Result<TrafficSettings> TrafficArguments::settings() const {
                             take_real(*length_s_, length_s, false, kLengthMax, settings.length_s),
                             take(*seed_, seed, 0, INT64_MAX, settings.seed)})
     if (!taken) return tl::unexpected(taken.error());
+  if (file_->count() == 0 && is_too_long(settings.requests, settings.rate))
+    return deny(ErrorCode::bad_request, fmt::format("rate: {} requests at {} a second take more than {} days",
+                                                    settings.requests, settings.rate, kSpanMax.count()));
   return settings;
 }
 

@@ -66,6 +66,8 @@ class Traffic::Reader {
     if (traffic_.rows_.empty())
       return bad(fmt::format("{}: no {} in it", file_.string(), is_log.value_or(false) ? "redirects" : "addresses"));
     if (*is_log) put_in_order();
+    if (*is_log ? traffic_.rows_.back().at > kSpanMax : is_too_long(traffic_.rows_.size(), traffic_.settings_.rate))
+      return bad(fmt::format("{}: spans more than {} days", file_.string(), kSpanMax.count()));
     return {};
   }
 

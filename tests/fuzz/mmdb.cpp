@@ -29,6 +29,12 @@ void fuzz(std::string_view input) {
     return;
   }
   require((*file)->files()[0].networks == (*index)->info().networks);
+  std::size_t networks = 0;
+  const auto told = geo::io::each_network(path, [&](const geo::Cidr& cidr) {
+    constexpr std::size_t kLookedAtMax = 1000;
+    if (++networks <= kLookedAtMax) require((*index)->find(cidr.base).has_value());
+  });
+  require(told || !told.error().empty());
   // addresses made of the input's own bytes, behind prefixes that files have
   std::array<std::uint8_t, 16> bytes{};
   for (std::size_t at = 0; at < input.size(); at += 1 + input.size() / 64) {

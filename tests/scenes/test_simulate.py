@@ -244,6 +244,7 @@ def test_people_get_a_table(world):
     (["--requests", "1e3"], "requests"),
     (["--rate", "0"], "rate"),
     (["--rate", "nan"], "rate"),
+    (["--rate", "0.001"], "rate: 100000 requests at 0.001 a second take more than 31 days"),
     (["--zipf", "-1"], "zipf"),
     (["--length-s", "x"], "length-s"),
     (["--seed", "-1"], "seed"),

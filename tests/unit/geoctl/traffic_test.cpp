@@ -119,6 +119,11 @@ TEST(Traffic, NamesTheLineThatIsWrong) {
   EXPECT_EQ(
       fault("{\"code\":\"redirect\",\"ts\":\"2026-01-01T00:00:00Z\",\"client_ip\":\"10.0.0.1\",\"server\":\"a b\"}"),
       "traffic:1: server: expected 1-64 of A-Z a-z 0-9 . _ : -");
+  const auto at = [](std::string_view time) {
+    return fmt::format(R"({{"ts":"{}","client_ip":"10.0.0.1","server":"s","camera":"a","code":"redirect"}})", time);
+  };
+  EXPECT_EQ(fault(at("2026-01-01T00:00:00Z") + "\n" + at("2026-02-01T00:00:00Z")), "good");
+  EXPECT_EQ(fault(at("2026-02-01T00:00:01Z") + "\n" + at("2026-01-01T00:00:00Z")), "traffic: spans more than 31 days");
   EXPECT_EQ(fault("{}\n"), "traffic: no redirects in it");
   EXPECT_EQ(fault("\n"), "traffic: no addresses in it");
   EXPECT_EQ(fault(std::string(100'000, '[')), "traffic:1: \"" + std::string(64, '[') + "..\" is not an IP address");

@@ -12,7 +12,8 @@ namespace {
 // One walk over the search tree, left to right.
 class Walk {
  public:
-  Walk(const mmdb::File& file, const std::function<void(const Cidr&)>& tell) : file_(file), tell_(tell) {
+  Walk(const mmdb::File& file, const std::function<void(const Cidr&)>& tell)
+      : file_(file), tell_(tell), visits_left_(kVisitsMin + kVisitsPerNode * file.mmdb->metadata.node_count) {
     has_place_.reserve(file.records.count());
     file.records.each(
         [&](std::uint32_t record) { has_place_.push_back(!mmdb::location_of(*file.mmdb, record, "en").empty()); });
@@ -33,8 +34,9 @@ class Walk {
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
-  // Subtrees may be shared: a small file may stand for more networks than anybody can count.
-  static constexpr std::uint64_t kVisitsMax = std::uint64_t{1} << 28;
+  // Subtrees may be shared: a small file may stand for more networks than anybody can count. Beside the aliases that
+  // are left out no file has a reason to.
+  static constexpr std::uint64_t kVisitsPerNode = 16, kVisitsMin = 1 << 20;
 
   struct Record {
     std::uint32_t to = 0;  // a node, or an offset in the data section
@@ -78,11 +80,11 @@ class Walk {
 
   const mmdb::File& file_;
   const std::function<void(const Cidr&)>& tell_;
+  std::uint64_t visits_left_;
   std::vector<bool> has_place_;  // by the record's number
   std::uint32_t ipv4_ = kNone;
   bool ipv6_ = false;
   std::array<std::uint8_t, 16> address_{};
-  std::uint64_t visits_left_ = kVisitsMax;
 };
 
 }  // namespace
