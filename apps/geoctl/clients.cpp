@@ -36,7 +36,7 @@ geo::Result<Clients> Clients::of(const std::vector<std::filesystem::path>& datab
       return geo::deny(geo::ErrorCode::invalid_config, told.error());
   if (clients.nested_)
     for (const geo::place::Network& row : clients.nested_->rows().networks) clients.add(row.cidr);
-  if (clients.networks_.empty())
+  if (clients.ipv4_.empty() && clients.ipv6_.empty())
     return geo::deny(geo::ErrorCode::bad_request,
                      "requests: there is nobody to draw clients from, neither a city database ([resolver.maxmind] "
                      "files) nor `networks` in the topology; --traffic takes them from a file");
@@ -44,28 +44,38 @@ geo::Result<Clients> Clients::of(const std::vector<std::filesystem::path>& datab
 }
 
 void Clients::add(const Cidr& cidr) {
+  const bool v4 = cidr.base.is_v4();
+  Family& family = v4 ? ipv4_ : ipv6_;
   const std::uint64_t weight = weight_of(cidr);
   // Of the millions of IPv4 networks of a file little remains.
-  if (!nested_ && !networks_.empty() && cidr.base.is_v4()) {
-    Network& last = networks_.back();
-    const std::uint64_t before = networks_.size() > 1 ? networks_[networks_.size() - 2].until : 0;
-    if (last.base.is_v4() && last.base.v4_bits() + (last.until - before) == cidr.base.v4_bits()) {
+  if (v4 && !nested_ && !family.empty()) {
+    Network& last = family.back();
+    const std::uint64_t before = family.size() > 1 ? family[family.size() - 2].until : 0;
+    if (last.base.v4_bits() + (last.until - before) == cidr.base.v4_bits()) {
       last.until += weight;
       return;
     }
   }
-  networks_.push_back({cidr.base, cidr.prefix, total() + weight});
+  family.push_back({cidr.base, cidr.prefix, total(family) + weight});
 }
 
 Ip Clients::draw(Random& random) const {
   constexpr int kTries = 1000;  // who has nobody else takes the next one
   for (int i = 1;; ++i) {
-    const std::uint64_t at = random.below(total());
-    const auto found = std::upper_bound(networks_.begin(), networks_.end(), at,
+    const Family& family = draw_family(random);
+    const std::uint64_t at = random.below(total(family));
+    const auto found = std::upper_bound(family.begin(), family.end(), at,
                                         [](std::uint64_t value, const Network& each) { return value < each.until; });
-    const Ip ip = draw_from(*found, at - (found == networks_.begin() ? 0 : std::prev(found)->until), random);
+    const Ip ip = draw_from(*found, at - (found == family.begin() ? 0 : std::prev(found)->until), random);
     if (i == kTries || is_good(ip, *found)) return ip;
   }
+}
+
+const Clients::Family& Clients::draw_family(Random& random) const {
+  if (ipv6_.empty()) return ipv4_;
+  if (ipv4_.empty()) return ipv6_;
+  if (!nested_) return random.below(2) == 0 ? ipv4_ : ipv6_;
+  return random.below(total(ipv4_) + total(ipv6_)) < total(ipv4_) ? ipv4_ : ipv6_;
 }
 
 // at: of IPv4 how many addresses after the first.

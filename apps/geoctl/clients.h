@@ -31,12 +31,15 @@ class Clients {
     std::uint8_t prefix;  // within the family; of IPv4 from databases meaningless: neighbours are as one
     std::uint64_t until;  // the weights of all before it, and its own
   };
+  using Family = std::vector<Network>;
+  static std::uint64_t total(const Family& family) { return family.empty() ? 0 : family.back().until; }
+
   void add(const geo::Cidr& cidr);
-  std::uint64_t total() const { return networks_.empty() ? 0 : networks_.back().until; }
+  const Family& draw_family(Random& random) const;
   geo::Ip draw_from(const Network& network, std::uint64_t at, Random& random) const;
   bool is_good(const geo::Ip& ip, const Network& from) const;
 
-  std::vector<Network> networks_;
+  Family ipv4_, ipv6_;
   // Of the topology's networks: where they nest, the innermost has the client. Null: they are of databases.
   std::shared_ptr<const geo::place::Topology> nested_;
 };
