@@ -111,6 +111,7 @@ def test_what_is_wrong_is_named(stage, arguments, told):
     assert output.exit == 2 and told in output.err and output.out == ""
 
 
+@pytest.mark.files
 def test_a_store_with_faults_is_refused(stage):
     old, new = changed(stage, lambda facts: facts.node("node-tokyo-1").update(group="nowhere"))
     output = old.geoctl("compare", old.data, new.data)
