@@ -260,6 +260,55 @@ TEST(Checks, AtMostSoManyAreUnderWayAndNobodyIsDropped) {
   EXPECT_EQ(most, kAtOnce);
 }
 
+// Happens once.
+class Event {
+ public:
+  void come() {
+    here_ = true;
+    here_.notify_all();
+  }
+  void wait() const { here_.wait(false); }
+
+ private:
+  std::atomic<bool> here_{false};
+};
+
+TEST(Checks, WhileThisSideIsBusyNobodysTimeRunsOut) {
+  Event second_asked, busy_no_more;
+  const FakeServer first([&](const Peer& peer, const Seen&) {
+    second_asked.wait();
+    peer.send(answer_of(200, "ok"));
+  });
+  const FakeServer second([&](const Peer& peer, const Seen&) {
+    second_asked.come();
+    busy_no_more.wait();
+    peer.send(answer_of(200, "ok"));
+  });
+  CheckSettings settings = often();
+  settings.timeout = 1s;
+  std::mutex mutex;
+  std::condition_variable change;
+  std::string of_second;
+  const SystemClock clock;
+  Loop loop(
+      settings, clock,
+      [&, was_busy = false](const CheckResult& result) mutable {
+        if (result.id == "second") {
+          const std::lock_guard lock(mutex);
+          if (of_second.empty()) of_second = verdict(result);
+          return change.notify_all();
+        }
+        if (std::exchange(was_busy, true)) return;
+        std::this_thread::sleep_for(settings.timeout * 6 / 5);  // it is this that is tried
+        busy_no_more.come();
+      },
+      look_up);
+  loop.watch({{"first", first.url()}, {"second", second.url()}});
+  std::unique_lock lock(mutex);
+  change.wait(lock, [&] { return !of_second.empty(); });
+  EXPECT_EQ(of_second, "passed");
+}
+
 TEST(Checks, WhoIsNoLongerWatchedIsNoLongerToldOf) {
   const FakeServer server(answer_of(200, "ok"));
   Watching watching(often());

@@ -8,7 +8,8 @@
 //                 |-------------------- at most `interval` ----------------------------------| due again
 //
 // It waits only while as many as `most_at_once` are under way or too many names are being looked up: then checks are
-// late, the longest due first, and none is dropped.
+// late, the longest due first, and none is dropped. Of the time in which this side was busy or not let run a quarter
+// counts: a machine under load is late with what it tells, and does not take its own slowness for the nodes'.
 #pragma once
 
 #include <chrono>

@@ -62,7 +62,7 @@ void Loop::run() {
       if (auto node = nameless_.extract(host); !node.empty())
         for (std::shared_ptr<Target>& each : node.mapped()) schedule_.put_back(std::move(each));
     start_due();
-    for (Fetches::Ended& ended : fetches_.wait(pause())) finish(std::move(ended));
+    for (Ended& ended : fetches_.wait(pause())) finish(std::move(ended));
   }
 }
 
@@ -108,7 +108,7 @@ void Loop::start(std::shared_ptr<Target> target, MonotonicTime now) {
   fetches_.start(std::move(target), *host, found.addresses, left);
 }
 
-void Loop::finish(Fetches::Ended ended) {
+void Loop::finish(Ended ended) {
   if (!ended.target->watched) return;
   CheckResult result{ended.target->node.id, ended.outcome, std::move(ended.why), {}};
   if (ended.outcome == CheckOutcome::passed) result.report = read_report(ended.body, result.id, clock_.wall());

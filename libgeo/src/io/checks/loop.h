@@ -33,7 +33,7 @@ class Loop {
   void take_over();
   void start_due();
   void start(std::shared_ptr<Target> target, MonotonicTime now);
-  void finish(Fetches::Ended ended);
+  void finish(Ended ended);
   // Until there is something to do, but for what wakes.
   std::chrono::milliseconds pause();
 
