@@ -1,6 +1,8 @@
 #include <xxhash.h>
 
+#include <array>
 #include <bit>
+#include <cmath>
 
 #include "balance/table.h"
 
@@ -39,12 +41,31 @@ double minus_log(std::uint64_t bits) {
   return static_cast<double>(53 - exponent) * kLn2 - 2 * t * sum;
 }
 
+// ln(1 + (i + 1) / kSteps), and a little more.
+constexpr unsigned kStepBits = 8;
+struct Steps {
+  static constexpr unsigned kSteps = 1U << kStepBits;
+  Steps() {
+    for (unsigned i = 0; i < kSteps; ++i) ln[i] = std::log1p((i + 1.0) / kSteps) + 1e-9;
+  }
+  std::array<double, kSteps> ln;
+};
+const Steps kSteps;
+
 }  // namespace
 
 std::uint64_t seed_of(std::string_view node_id) { return XXH3_64bits(node_id.data(), node_id.size()); }
 
 double draw(std::uint64_t key, std::uint64_t seed, double inverse_weight) {
   return minus_log(mix(key ^ seed) >> 11) * inverse_weight;
+}
+
+double draw_at_least(std::uint64_t key, std::uint64_t seed, double inverse_weight) {
+  constexpr double kLn2 = 0.693147180559945;
+  const std::uint64_t whole = (mix(key ^ seed) >> 11) + 1;
+  const int zeros = std::countl_zero(whole);
+  const auto step = (whole << zeros << 1) >> (64 - kStepBits);
+  return ((zeros - 10) * kLn2 - kSteps.ln[step]) * inverse_weight;
 }
 
 }  // namespace affinity

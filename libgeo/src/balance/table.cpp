@@ -3,15 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <numbers>
 
 namespace geo::balance {
-
-SiteAt site_at(const place::Coordinates& at) {
-  constexpr double kRadians = std::numbers::pi / 180;
-  const double latitude = at.latitude * kRadians, longitude = at.longitude * kRadians;
-  return {{std::cos(latitude) * std::cos(longitude), std::cos(latitude) * std::sin(longitude), std::sin(latitude)}};
-}
 
 void Table::claim_cells() {
   if (candidates.size() <= kDrawnMax) return;
@@ -50,37 +43,30 @@ void Table::claim_cells() {
   }
 }
 
-void Table::order_sites() {
-  struct Range {
-    std::uint32_t begin, end, axis;
-  };
-  std::vector<Range> open{{0, static_cast<std::uint32_t>(sites.size()), 0}};
-  while (!open.empty()) {
-    const auto [begin, end, axis] = open.back();
-    open.pop_back();
-    if (end - begin < 2) continue;
-    const std::uint32_t middle = begin + (end - begin) / 2;
-    std::nth_element(sites.begin() + begin, sites.begin() + middle, sites.begin() + end,
-                     [axis](const Site& a, const Site& b) { return a.at.at[axis] < b.at.at[axis]; });
-    open.push_back({begin, middle, (axis + 1) % 3});
-    open.push_back({middle + 1, end, (axis + 1) % 3});
-  }
-}
-
+// Most draws need not be known but for a bound: the lowest bounds are made exact until the lowest of all is.
 const Candidate* Order::next_drawn() {
   const std::vector<Candidate>& candidates = table_.candidates;
+  const std::size_t count = candidates.size();
   if (!drawn_) {
     drawn_ = true;
-    for (std::size_t i = 0; i < candidates.size(); ++i)
-      draws_[i] = affinity::draw(key_, candidates[i].seed, candidates[i].inverse_weight);
+    for (std::size_t i = 0; i < count; ++i)
+      draws_[i] = affinity::draw_at_least(key_, candidates[i].seed, candidates[i].inverse_weight);
   }
-  std::size_t best = candidates.size();
-  double lowest = std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < candidates.size(); ++i)
-    if (draws_[i] < lowest) lowest = draws_[i], best = i;
-  if (best == candidates.size()) return nullptr;
-  draws_[best] = std::numeric_limits<double>::infinity();
-  return &candidates[best];
+  constexpr double kTold = std::numeric_limits<double>::infinity();
+  while (true) {
+    std::size_t best = count;
+    double lowest = kTold;
+    for (std::size_t i = 0; i < count; ++i)
+      if (draws_[i] < lowest) lowest = draws_[i], best = i;
+    if (best == count) return nullptr;
+    const Candidate& candidate = candidates[best];
+    if ((exact_ >> best & 1U) != 0) {
+      draws_[best] = kTold;
+      return &candidate;
+    }
+    draws_[best] = affinity::draw(key_, candidate.seed, candidate.inverse_weight);
+    exact_ |= std::uint32_t{1} << best;
+  }
 }
 
 }  // namespace geo::balance

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "balance/sites.h"
 #include "geo/balance.h"
 
 namespace geo::balance {
@@ -23,16 +24,6 @@ struct Candidate {
   std::uint64_t seed;  // of the node's id: the same wherever its row stands
   double weight, inverse_weight;
 };
-
-// A place on a sphere of radius 1.
-struct SiteAt {
-  std::array<double, 3> at;
-  double chord2(const SiteAt& to) const {
-    const double x = at[0] - to.at[0], y = at[1] - to.at[1], z = at[2] - to.at[2];
-    return x * x + y * y + z * z;
-  }
-};
-SiteAt site_at(const place::Coordinates& at);
 
 // Of one (partner, group, pattern, format); one table serves all of them that have the same candidates. Nodes that
 // `admin` took out are among them, so that nothing moves but their own cameras; whether they serve is their state.
@@ -67,19 +58,12 @@ struct Table {
   std::vector<std::uint32_t> realm_of;  // by candidate
   std::uint32_t first_realm = 0;        // of all tables' realms
 
-  // For `nearest`, where there are several places: the candidates of each, as tables of their own. In the order of a
-  // k-d tree: the middle one of a range parts those before it from those behind it, by x, y and z in turn.
-  struct Site {
-    SiteAt at;
-    std::uint32_t rank;  // of equals the first one serves
-    std::uint32_t table;
-  };
-  std::vector<Site> sites;
+  // For `nearest`, where there are several places: the candidates of each, as tables of their own.
+  Sites sites;
   std::uint32_t placeless = kNobody;   // the table of those without coordinates; they come last
   std::vector<std::uint32_t> site_of;  // by candidate: its site's table
 
   void claim_cells();
-  void order_sites();
 };
 
 // The candidates of a table as one camera prefers them, the first one first; of a table with cells the same one may
@@ -113,6 +97,7 @@ class Order {
   const std::uint64_t key_;
   unsigned looked_ = 0;
   bool drawn_ = false;
+  std::uint32_t exact_ = 0;                     // a bit per candidate: its draw is what it draws, else at most that
   std::array<double, Table::kDrawnMax> draws_;  // infinite: it was told
 };
 
@@ -128,6 +113,11 @@ const Candidate* lowest_draw(const Table& table, std::uint64_t key, const May& m
   }
   return best;
 }
+
+namespace affinity {
+// Not above draw(), and seldom far below it, for a fraction of the time.
+double draw_at_least(std::uint64_t key, std::uint64_t seed, double inverse_weight);
+}  // namespace affinity
 
 // What one pass over the groups holds fast.
 struct Balancer::Pass {

@@ -130,27 +130,29 @@ std::uint32_t Balancer::table_for(const std::vector<Index>& nodes, TablesOfGroup
 }
 
 void Balancer::add_sites(std::uint32_t number, const std::vector<Index>& nodes, TablesOfGroup& those) {
-  std::map<std::pair<double, double>, std::vector<Index>> by_place;
-  std::vector<Index> placeless;
-  for (const Index node : nodes) {
-    const std::optional<place::Coordinates>& at = topology_->coordinates_of(node);
-    (at ? by_place[{at->latitude, at->longitude}] : placeless).push_back(node);
+  std::map<std::pair<double, double>, std::vector<std::uint32_t>> by_place;  // candidates
+  std::vector<std::uint32_t> placeless;
+  for (std::uint32_t i = 0; i < nodes.size(); ++i) {
+    const std::optional<place::Coordinates>& at = topology_->coordinates_of(nodes[i]);
+    (at ? by_place[{at->latitude, at->longitude}] : placeless).push_back(i);
   }
   if (by_place.empty() || by_place.size() + (placeless.empty() ? 0 : 1) < 2) return;
-  std::map<Index, std::uint32_t> site_of;
-  const auto site_for = [&](const std::vector<Index>& at_site) {
+  std::vector<std::uint32_t> site_of(nodes.size());
+  const auto site_for = [&](const std::vector<std::uint32_t>& candidates) {
+    std::vector<Index> at_site;
+    for (const std::uint32_t each : candidates) at_site.push_back(nodes[each]);
     const std::uint32_t site = table_for(at_site, those, true);  // `tables_` may have moved
-    for (const Index node : at_site) site_of[node] = site;
+    for (const std::uint32_t each : candidates) site_of[each] = site;
     return site;
   };
-  std::vector<Table::Site> sites;
-  for (const auto& [at, at_site] : by_place)
-    sites.push_back({site_at({at.first, at.second}), static_cast<std::uint32_t>(sites.size()), site_for(at_site)});
+  std::vector<Site> sites;
+  for (const auto& [at, candidates] : by_place)
+    sites.push_back({site_at({at.first, at.second}), static_cast<std::uint32_t>(sites.size()), site_for(candidates),
+                     candidates.size() == 1 ? candidates[0] : Table::kNobody});
   if (!placeless.empty()) tables_[number].placeless = site_for(placeless);
   Table& table = tables_[number];
-  table.sites = std::move(sites);
-  table.order_sites();
-  for (const Index node : nodes) table.site_of.push_back(site_of[node]);
+  table.sites = Sites(std::move(sites));
+  table.site_of = std::move(site_of);
 }
 
 }  // namespace geo::balance

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "world.h"
 
 namespace geo::balance {
@@ -667,6 +670,37 @@ TEST(CarriedOver, DampingSlowStartAndQuotasGoOn) {
   after.tick(seconds(1));
   EXPECT_EQ(after.state("msk-2"), State::unhealthy);
   EXPECT_EQ(after.reasons(Quota::of_acme(after)).at("msk-1"), "quota");
+}
+
+// Requests on some threads while another hears and works out: all are counted.
+TEST(Threads, ChooseWhileStatesChange) {
+  constexpr int kThreads = 3, kRequests = 3000;
+  World world(alike(40));
+  std::vector<std::thread> threads;
+  std::atomic<int> running{kThreads};
+  for (int thread = 0; thread < kThreads; ++thread)
+    threads.emplace_back([&, thread] {
+      Query q = world.query("g");
+      for (int i = 0; i < kRequests; ++i) {
+        q.key = camera_key(std::to_string(thread), std::to_string(i));
+        const auto choice = world.balancer.select(q, world.live);
+        ASSERT_TRUE(choice);
+        world.live.redirected(*choice, q.partner, q.key);
+      }
+      --running;
+    });
+  for (int i = 0; running > 0; ++i) {
+    world.check("n1", i % 2 == 0);
+    world.report("n0", i);
+    world.tick();
+    world.state("n2");
+  }
+  for (std::thread& thread : threads) thread.join();
+  world.live.reported({});
+  world.tick();
+  std::int64_t sum = 0;
+  for (const place::Node& each : world.topology->rows().nodes) sum += world.under_way(each.id);
+  EXPECT_EQ(sum, kThreads * kRequests);
 }
 
 TEST(AnyoneEligible, IsNotWhereAllAreDown) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <numbers>
 #include <random>
 
 #include "allocations.h"
@@ -176,41 +178,50 @@ TEST(Nearest, NodesWithoutCoordinatesAreWhereTheirGroupIs) {
   EXPECT_EQ(world.ask(q), "n1");
 }
 
-// Against every node's distance, among few and many places, with some of them down.
+// Against every node's distance, among few and many places: everywhere, close together, on a line, at the poles; with
+// some of them down.
 TEST(Nearest, IsTheNearestOfThoseThatMayServe) {
   std::mt19937_64 dice(11);
-  const auto somewhere = [&] {
-    return place::Coordinates{std::asin(std::uniform_real_distribution(-1.0, 1.0)(dice)) * 180 / M_PI,
-                              std::uniform_real_distribution(-180.0, 180.0)(dice)};
+  const auto between = [&](double low, double high) { return std::uniform_real_distribution(low, high)(dice); };
+  using Somewhere = std::function<place::Coordinates()>;
+  const Somewhere everywhere = [&] {
+    return place::Coordinates{std::asin(between(-1, 1)) * 180 / std::numbers::pi, between(-180, 180)};
   };
-  for (const std::size_t nodes : {2U, 9U, 17U, 100U, 3000U}) {
-    std::vector<std::optional<place::Coordinates>> places;
-    for (std::size_t i = 0; i < nodes; ++i) places.push_back(i % 5 == 4 ? places[dice() % i] : somewhere());
-    World world(sited(places), with(Policy::nearest));
-    for (const unsigned down_percent : {0U, 50U, 98U}) {
-      std::vector<Report> reports;
-      std::vector<bool> serves(nodes);
-      for (std::size_t i = 1; i < nodes; ++i) {
-        serves[i] = dice() % 100 >= down_percent;
-        reports.push_back({"n" + std::to_string(i), kNow, true, {}, serves[i] ? 0.0 : 1.0});
-      }
-      serves[0] = true;
-      world.live.reported(reports);
-      world.tick();
-      Query q = world.query("g");
-      for (int i = 0; i < 200; ++i) {
-        q.client = somewhere();
-        q.key = dice();
-        double least = 1e9;
-        for (std::size_t n = 0; n < nodes; ++n)
-          if (serves[n]) least = std::min(least, place::distance_km(*q.client, *places[n]));
-        const auto choice = world.balancer.select(q, world.live);
-        ASSERT_TRUE(choice);
-        ASSERT_TRUE(serves[choice->node]);
-        ASSERT_NEAR(place::distance_km(*q.client, *places[choice->node]), least, 1e-6);
+  const Somewhere clustered = [&] {
+    return place::Coordinates{52 + between(0, 0.5) * between(0, 1), 4.5 + between(0, 0.5)};
+  };
+  const Somewhere in_line = [&] { return place::Coordinates{0, between(-10, 10)}; };
+  const Somewhere polar = [&] {
+    return place::Coordinates{dice() % 2 == 0 ? 90.0 : -90 + between(0, 1), between(-180, 180)};
+  };
+  for (const Somewhere& somewhere : {everywhere, clustered, in_line, polar})
+    for (const std::size_t nodes : {2U, 9U, 17U, 100U, 2000U}) {
+      std::vector<std::optional<place::Coordinates>> places;
+      for (std::size_t i = 0; i < nodes; ++i) places.push_back(i % 5 == 4 ? places[dice() % i] : somewhere());
+      World world(sited(places), with(Policy::nearest));
+      for (const unsigned down_percent : {0U, 50U, 98U}) {
+        std::vector<Report> reports;
+        std::vector<bool> serves(nodes, true);
+        for (std::size_t i = 1; i < nodes; ++i) {
+          serves[i] = dice() % 100 >= down_percent;
+          reports.push_back({"n" + std::to_string(i), kNow, true, {}, serves[i] ? 0.0 : 1.0});
+        }
+        world.live.reported(reports);
+        world.tick();
+        Query q = world.query("g");
+        for (int i = 0; i < 120; ++i) {
+          q.client = i % 2 == 0 ? everywhere() : somewhere();
+          q.key = dice();
+          double least = 1e9;
+          for (std::size_t n = 0; n < nodes; ++n)
+            if (serves[n]) least = std::min(least, place::distance_km(*q.client, *places[n]));
+          const auto choice = world.balancer.select(q, world.live);
+          ASSERT_TRUE(choice);
+          ASSERT_TRUE(serves[choice->node]);
+          ASSERT_NEAR(place::distance_km(*q.client, *places[choice->node]), least, 1e-3);
+        }
       }
     }
-  }
 }
 
 TEST(Nearest, DoesNotAllocate) {

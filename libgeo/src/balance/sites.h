@@ -1,0 +1,106 @@
+// Where the nodes of a group are, and which place is the nearest.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "geo/place.h"
+
+namespace geo::balance {
+
+// A place on a sphere of radius 1.
+struct SiteAt {
+  std::array<double, 3> at;
+  double chord2(const SiteAt& to) const {
+    const double x = at[0] - to.at[0], y = at[1] - to.at[1], z = at[2] - to.at[2];
+    return x * x + y * y + z * z;
+  }
+};
+SiteAt site_at(const place::Coordinates& at);
+
+struct Site {
+  SiteAt at;
+  std::uint32_t rank;   // of equals the first one is the nearest
+  std::uint32_t table;  // of its candidates
+  std::uint32_t alone;  // the one candidate there is, so that its table need not be opened; Table::kNobody: several
+  std::uint32_t axis = 0;
+};
+
+// Two ways to the same answer. A grid on the cube around the sphere: each cell knows the few sites that can be the
+// nearest to a point in it, so that it takes as long among 10,000 as among 10. And a k-d tree, for where the nearest
+// one does not serve, or where a cell would know too many: the middle site of a range parts those before it from those
+// behind it, by x, y or z.
+class Sites {
+ public:
+  Sites() = default;
+  explicit Sites(std::vector<Site> sites);
+
+  bool empty() const { return sites_.empty(); }
+  const Site& nearest(const SiteAt& from) const;
+  // Of those that serve; that is asked of each that is nearer than those before it that do. Null: none.
+  template <class Serves>
+  const Site* nearest_that(const SiteAt& from, const Serves& serves) const;
+
+ private:
+  static constexpr std::uint32_t kFew = 6;    // that range is not parted
+  static constexpr std::uint32_t kMany = 32;  // near a cell: then the tree is asked
+
+  void part();
+  void make_cells();
+  std::size_t cell_of(const SiteAt& at) const;
+  SiteAt corner_of(std::size_t face, double u, double v) const;
+  // Looks at all that are no farther than `reach2`, which may become less meanwhile.
+  template <class Look>
+  void look_around(const SiteAt& from, const double& reach2, const Look& look) const;
+
+  std::vector<Site> sites_;
+  std::size_t side_ = 0;                 // a face of the cube has side_ x side_ cells
+  std::vector<std::uint32_t> cells_;     // where each cell's sites begin
+  std::vector<std::uint32_t> of_cells_;  // of sites_, by rank
+};
+
+template <class Look>
+void Sites::look_around(const SiteAt& from, const double& reach2, const Look& look) const {
+  struct Range {
+    std::uint32_t begin, end;
+    std::array<double, 3> beyond2;  // how far it is by each axis, squared
+  };
+  std::array<Range, 40> open;  // a level leaves one open
+  std::size_t opened = 1;
+  open[0] = {0, static_cast<std::uint32_t>(sites_.size()), {}};
+  while (opened > 0) {
+    Range range = open[--opened];
+    // Sums of squares in another order are off by some 1e-16.
+    if (range.beyond2[0] + range.beyond2[1] + range.beyond2[2] > reach2 + 1e-12) continue;
+    while (range.end - range.begin > kFew) {
+      const std::uint32_t middle = range.begin + (range.end - range.begin) / 2;
+      const Site& site = sites_[middle];
+      const double beyond = from.at[site.axis] - site.at.at[site.axis];
+      Range& far = open[opened++];
+      far = range;
+      far.beyond2[site.axis] = beyond * beyond;
+      (beyond < 0 ? far.begin : far.end) = beyond < 0 ? middle + 1 : middle;
+      (beyond < 0 ? range.end : range.begin) = beyond < 0 ? middle : middle + 1;
+      look(site);
+    }
+    for (std::uint32_t i = range.begin; i < range.end; ++i) look(sites_[i]);
+  }
+}
+
+template <class Serves>
+const Site* Sites::nearest_that(const SiteAt& from, const Serves& serves) const {
+  const Site* best = nullptr;
+  double least = std::numeric_limits<double>::infinity();
+  look_around(from, least, [&](const Site& site) {
+    const double chord2 = site.at.chord2(from);
+    if (chord2 > least || (chord2 == least && best != nullptr && site.rank > best->rank)) return;
+    if (!serves(site)) return;
+    best = &site;
+    least = chord2;
+  });
+  return best;
+}
+
+}  // namespace geo::balance
