@@ -10,10 +10,10 @@ const Candidate* by_distance(const Admission& may) {
   const Candidate* chosen = nullptr;
   const auto serves = [&](const Site& site) {
     const Candidate* candidate = nullptr;
-    if (site.alone == Table::kNobody)
+    if (!site.alone)
       candidate = by_affinity(may.there(site.table));
-    else if (may(table.candidates[site.alone]))
-      candidate = &table.candidates[site.alone];
+    else if (may(*site.alone))
+      candidate = &*site.alone;
     if (candidate != nullptr) chosen = candidate;
     return candidate != nullptr;
   };

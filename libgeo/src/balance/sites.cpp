@@ -91,25 +91,29 @@ void Sites::make_cells() {
         if (site.at.chord2(middle) <= reach2 && !is_nearer(first->at, site.at))
           near.push_back(static_cast<std::uint32_t>(&site - sites_.data()));
       });
-      cells_.push_back(static_cast<std::uint32_t>(of_cells_.size()));
-      if (near.size() > kMany) continue;
+      Cell& cell = cells_.emplace_back();
+      if (near.size() > 2 * cell.sites.size()) continue;
       std::sort(near.begin(), near.end(),
                 [&](std::uint32_t a, std::uint32_t b) { return sites_[a].rank < sites_[b].rank; });
-      for (const std::uint32_t site : near)
-        if (std::none_of(near.begin(), near.end(),
-                         [&](std::uint32_t other) { return is_nearer(sites_[other].at, sites_[site].at); }))
-          of_cells_.push_back(site);
+      for (const std::uint32_t site : near) {
+        if (std::any_of(near.begin(), near.end(),
+                        [&](std::uint32_t other) { return is_nearer(sites_[other].at, sites_[site].at); }))
+          continue;
+        if (cell.count == cell.sites.size()) {
+          cell.count = 0;
+          break;
+        }
+        cell.sites[cell.count++] = site;
+      }
     }
-  cells_.push_back(static_cast<std::uint32_t>(of_cells_.size()));
-  of_cells_.shrink_to_fit();
 }
 
 const Site& Sites::nearest(const SiteAt& from) const {
-  const std::size_t cell = cell_of(from);
+  const Cell& cell = cells_[cell_of(from)];
   const Site* best = nullptr;
   double least = std::numeric_limits<double>::infinity();
-  for (std::uint32_t i = cells_[cell]; i < cells_[cell + 1]; ++i) {
-    const Site& site = sites_[of_cells_[i]];
+  for (std::uint32_t i = 0; i < cell.count; ++i) {
+    const Site& site = sites_[cell.sites[i]];
     if (const double chord2 = site.at.chord2(from); chord2 < least) least = chord2, best = &site;
   }
   return best != nullptr ? *best : *nearest_that(from, [](const Site&) { return true; });

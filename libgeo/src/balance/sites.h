@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "geo/place.h"
@@ -20,12 +21,18 @@ struct SiteAt {
 };
 SiteAt site_at(const place::Coordinates& at);
 
+struct Candidate {
+  place::Index node;
+  std::uint64_t seed;  // of the node's id: the same wherever its row stands
+  double weight, inverse_weight;
+};
+
 struct Site {
   SiteAt at;
   std::uint32_t rank;   // of equals the first one is the nearest
   std::uint32_t table;  // of its candidates
-  std::uint32_t alone;  // the one candidate there is, so that its table need not be opened; Table::kNobody: several
   std::uint32_t axis = 0;
+  std::optional<Candidate> alone;  // the only one: so nothing else need be opened
 };
 
 // Two ways to the same answer. A grid on the cube around the sphere: each cell knows the few sites that can be the
@@ -44,8 +51,12 @@ class Sites {
   const Site* nearest_that(const SiteAt& from, const Serves& serves) const;
 
  private:
-  static constexpr std::uint32_t kFew = 6;    // that range is not parted
-  static constexpr std::uint32_t kMany = 32;  // near a cell: then the tree is asked
+  static constexpr std::uint32_t kFew = 6;  // that range is not parted
+  // One line of the CPU's cache. None: they are too many, the tree is asked.
+  struct alignas(64) Cell {
+    std::uint32_t count = 0;
+    std::array<std::uint32_t, 15> sites;  // by rank
+  };
 
   void part();
   void make_cells();
@@ -56,9 +67,8 @@ class Sites {
   void look_around(const SiteAt& from, const double& reach2, const Look& look) const;
 
   std::vector<Site> sites_;
-  std::size_t side_ = 0;                 // a face of the cube has side_ x side_ cells
-  std::vector<std::uint32_t> cells_;     // where each cell's sites begin
-  std::vector<std::uint32_t> of_cells_;  // of sites_, by rank
+  std::size_t side_ = 0;  // a face of the cube has side_ x side_ cells
+  std::vector<Cell> cells_;
 };
 
 template <class Look>

@@ -19,12 +19,6 @@ constexpr std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-struct Candidate {
-  Index node;
-  std::uint64_t seed;  // of the node's id: the same wherever its row stands
-  double weight, inverse_weight;
-};
-
 // Of one (partner, group, pattern, format); one table serves all of them that have the same candidates. Nodes that
 // `admin` took out are among them, so that nothing moves but their own cameras; whether they serve is their state.
 //

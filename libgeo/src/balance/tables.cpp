@@ -146,9 +146,13 @@ void Balancer::add_sites(std::uint32_t number, const std::vector<Index>& nodes, 
     return site;
   };
   std::vector<Site> sites;
-  for (const auto& [at, candidates] : by_place)
-    sites.push_back({site_at({at.first, at.second}), static_cast<std::uint32_t>(sites.size()), site_for(candidates),
-                     candidates.size() == 1 ? candidates[0] : Table::kNobody});
+  for (const auto& [at, candidates] : by_place) {
+    Site& site = sites.emplace_back();
+    site.at = site_at({at.first, at.second});
+    site.rank = static_cast<std::uint32_t>(sites.size());
+    site.table = site_for(candidates);
+    if (candidates.size() == 1) site.alone = tables_[number].candidates[candidates[0]];
+  }
   if (!placeless.empty()) tables_[number].placeless = site_for(placeless);
   Table& table = tables_[number];
   table.sites = Sites(std::move(sites));

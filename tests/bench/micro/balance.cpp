@@ -1,7 +1,7 @@
 // A choice among 10, 100, 1,000 and 10,000 nodes by each policy, with the bound on and off; what tables cost to build,
 // and what follows from reports a few times a second.
 //
-//   build/release/bin/bench_balance --benchmark_enable_random_interleaving=true
+//   build/release/bin/bench_balance --benchmark_min_time=0.3
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
