@@ -89,7 +89,7 @@ std::string escaped(std::string_view text) {
 
 std::string grouped(std::uint64_t number) {
   std::string text = fmt::to_string(number);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
   return text;
 }
 
