@@ -62,18 +62,14 @@ int run_compare(Session& session, const Arguments& arguments) {
   if (after.world == nullptr) return after.exit_status;
   const auto simulated = arguments.traffic.simulation(*before.world);
   if (!simulated) return output.refuse(simulated.error());
-  WhatIf what_if;
-  what_if.down = {arguments.down.begin(), arguments.down.end()};
-  what_if.drain = {arguments.drain.begin(), arguments.drain.end()};
-  WhatIfs what_ifs(after.world);
-  if (const auto known = what_ifs.check(what_if); !known) return output.refuse(known.error());
+  auto other = WhatIfs::without(after.world, arguments.down, arguments.drain);
+  if (!other) return output.refuse(other.error());
   auto traffic = arguments.traffic.traffic(*settings, *before.world);
   if (!traffic) return output.refuse(traffic.error());
 
   const geo::redirect::Snapshot snapshot = offline(output, before.world->snapshot);
-  geo::redirect::Snapshot other = what_ifs.snapshot(what_if);
-  other.resolver = snapshot.resolver;
-  Simulation old_world(snapshot, *simulated), new_world(other, *simulated);
+  other->resolver = snapshot.resolver;
+  Simulation old_world(snapshot, *simulated), new_world(*other, *simulated);
   Differences differences;
   Progress progress(output.err, false, "requests");
   std::uint64_t done = 0;

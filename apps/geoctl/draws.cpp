@@ -70,11 +70,8 @@ class Draws {
     decide(&trace);
     Group& opened = groups_[group];
     for (const geo::balance::Verdict& verdict : trace.account.verdicts) {
-      using geo::balance::Refused;
       if (verdict.group != group) continue;
-      const bool takes_part = verdict.refused == Refused::none || verdict.refused == Refused::not_first ||
-                              verdict.refused == Refused::overloaded || verdict.refused == Refused::full;
-      const double weight = takes_part ? snapshot_.topology->node(verdict.node).weight : 0;
+      const double weight = takes_part(verdict.refused) ? snapshot_.topology->node(verdict.node).weight : 0;
       opened.nodes.push_back({verdict.node, weight});
       opened.weight += weight;
     }

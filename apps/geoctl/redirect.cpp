@@ -6,6 +6,7 @@
 #include "geo/io/system.h"
 #include "geo/redirect.h"
 #include "session.h"
+#include "what_if.h"
 #include "world.h"
 
 namespace geoctl {
@@ -46,13 +47,14 @@ int run_redirect(Session& session, const Arguments& arguments) {
   Wanted wanted;
   wanted.locating = true;
   wanted.signing = session.data_dir.empty() || !session.config_file.empty();
-  wanted.down = arguments.down;
   const Opened opened = open_world(session, wanted);
   if (opened.world == nullptr) return opened.exit_status;
   const geo::compose::World& world = *opened.world;
+  auto what_if = WhatIfs::without(opened.world, arguments.down);
+  if (!what_if) return output.refuse(what_if.error());
+  geo::redirect::Snapshot& snapshot = *what_if;
   if (const auto partner = check_partner(world, arguments.partner); !partner) return output.refuse(partner.error());
 
-  geo::redirect::Snapshot snapshot = world.snapshot;
   snapshot.options.with_alternates = output.json;
   if (!wanted.signing) snapshot.options.upto = geo::redirect::Upto::inspect;
   geo::redirect::Decision decision;

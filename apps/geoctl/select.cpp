@@ -8,6 +8,7 @@
 #include "geo/io/system.h"
 #include "geo/redirect.h"
 #include "session.h"
+#include "what_if.h"
 #include "world.h"
 
 namespace geoctl {
@@ -68,8 +69,9 @@ std::string title_of(const Arguments& arguments, const geo::redirect::Request& r
 
 class Select {
  public:
-  Select(const Arguments& arguments, Output& output, const geo::compose::World& world, Asked& asked)
-      : arguments_(arguments), output_(output), world_(world), asked_(asked), snapshot_(world.snapshot) {
+  Select(const Arguments& arguments, Output& output, const geo::compose::World& world, geo::redirect::Snapshot snapshot,
+         Asked& asked)
+      : arguments_(arguments), output_(output), world_(world), asked_(asked), snapshot_(std::move(snapshot)) {
     snapshot_.options.upto = geo::redirect::Upto::select;
     snapshot_.options.any_format = arguments.format_option->count() == 0;
   }
@@ -201,10 +203,11 @@ int run_select(Session& session, const Arguments& arguments) {
   if (const auto checked = ask(arguments, asked); !checked) return output.refuse(checked.error());
   Wanted wanted;
   wanted.locating = arguments.ip_option->count() > 0;
-  wanted.down = arguments.down;
   const Opened opened = open_world(session, wanted);
   if (opened.world == nullptr) return opened.exit_status;
-  return Select(arguments, output, *opened.world, asked).run(draws);
+  auto snapshot = WhatIfs::without(opened.world, arguments.down);
+  if (!snapshot) return output.refuse(snapshot.error());
+  return Select(arguments, output, *opened.world, std::move(*snapshot), asked).run(draws);
 }
 
 }  // namespace

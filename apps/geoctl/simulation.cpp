@@ -76,12 +76,8 @@ void Simulation::learn(const geo::redirect::Request& request) {
   geo::redirect::Decision decision;
   geo::redirect::Trace trace;
   (void)geo::redirect::decide(request, snapshot_, geo::Wait::never(), clock_, decision, &trace);
-  for (const geo::balance::Verdict& verdict : trace.account.verdicts) {
-    using geo::balance::Refused;
-    if (verdict.group == group && (verdict.refused == Refused::none || verdict.refused == Refused::not_first ||
-                                   verdict.refused == Refused::overloaded || verdict.refused == Refused::full))
-      takes_part_[verdict.node] = true;
-  }
+  for (const geo::balance::Verdict& verdict : trace.account.verdicts)
+    if (verdict.group == group && geo::balance::takes_part(verdict.refused)) takes_part_[verdict.node] = true;
   count_online();
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "geo/io/system.h"
 
@@ -77,6 +76,17 @@ geo::redirect::Snapshot WhatIfs::snapshot(const WhatIf& what_if) {
   snapshot.live->reported(reports);
   static_cast<void>(snapshot.live->tick(at, geo::io::SystemClock().monotonic()));
   return snapshot;
+}
+
+geo::Result<geo::redirect::Snapshot> WhatIfs::without(std::shared_ptr<const geo::compose::World> world,
+                                                      const std::vector<std::string>& down,
+                                                      const std::vector<std::string>& drain) {
+  WhatIf what_if;
+  what_if.down = {down.begin(), down.end()};
+  what_if.drain = {drain.begin(), drain.end()};
+  WhatIfs what_ifs(std::move(world));
+  if (const auto known = what_ifs.check(what_if); !known) return tl::unexpected(known.error());
+  return what_ifs.snapshot(what_if);
 }
 
 WhatIfs::Shared WhatIfs::balancer_of(const WhatIf& what_if) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "geo/base/clock.h"
 #include "geo/base/result.h"
@@ -37,6 +38,10 @@ class WhatIfs {
   // What requests are decided by then, of a what-if that was checked. Each call starts anew with what the nodes report:
   // no redirects are under way but those.
   geo::redirect::Snapshot snapshot(const WhatIf& what_if);
+  // Of nodes that are down or drained, checked.
+  static geo::Result<geo::redirect::Snapshot> without(std::shared_ptr<const geo::compose::World> world,
+                                                      const std::vector<std::string>& down,
+                                                      const std::vector<std::string>& drain = {});
 
  private:
   using Shared = std::shared_ptr<const geo::balance::Balancer>;

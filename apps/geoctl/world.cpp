@@ -77,7 +77,6 @@ Opened open_world(Session& session, const Wanted& wanted) {
 
   geo::compose::Options options;
   options.signing = wanted.signing;
-  options.down = wanted.down;
   geo::compose::Built built = geo::compose::build(read.config, options);
   if (built.denial) return {nullptr, output.refuse(*built.denial)};
   if (built.world == nullptr) {
@@ -90,10 +89,6 @@ Opened open_world(Session& session, const Wanted& wanted) {
   if (!built.world->has_topology() && wanted.topology)
     return {nullptr, output.refuse(geo::Denial{geo::ErrorCode::invalid_config,
                                                "[store] kind is \"none\": give --data DIR or a config with a store"})};
-  for (const std::string& node : wanted.down)
-    if (built.world->snapshot.topology->find_node(node) == geo::place::kNone)
-      return {nullptr, output.refuse(geo::Denial{geo::ErrorCode::bad_request,
-                                                 fmt::format("down: there is no node \"{}\"", node)})};
   if (!wanted.provider.empty()) keep_only(wanted.provider, *built.world);
   return {std::move(built.world), geo::kExitOk};
 }

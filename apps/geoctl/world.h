@@ -21,7 +21,6 @@ struct Wanted {
   bool locating = false;  // the providers' databases
   bool topology = true;   // false: does without a store where [store] kind is "none"
   std::string provider;   // resolve --provider
-  std::vector<std::string> down;
 };
 // Null: what is wrong was told, and this is how to end.
 struct Opened {

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "app_log.h"
-#include "current_world.h"
 #include "geo/base/clock.h"
 #include "repeated.h"
+#include "worlds.h"
 
 namespace geod {
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "app_log.h"
-#include "current_world.h"
 #include "repeated.h"
+#include "worlds.h"
 
 namespace geod {
 

@@ -13,7 +13,6 @@
 #include "access_log.h"
 #include "app_log.h"
 #include "cors.h"
-#include "current_world.h"
 #include "databases.h"
 #include "geo/base/fault.h"
 #include "geo/compose.h"
@@ -23,6 +22,7 @@
 #include "node_watch.h"
 #include "status.h"
 #include "store_watch.h"
+#include "worlds.h"
 
 namespace geod {
 

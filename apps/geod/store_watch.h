@@ -4,9 +4,9 @@
 #include <string>
 
 #include "app_log.h"
-#include "current_world.h"
 #include "geo/base/clock.h"
 #include "repeated.h"
+#include "worlds.h"
 
 namespace geod {
 

@@ -1,8 +1,8 @@
 // What all listeners of geod have in common: they decide by the world as of now.
 #pragma once
 
-#include "current_world.h"
 #include "handler.h"
+#include "worlds.h"
 
 namespace geod {
 
@@ -17,7 +17,7 @@ class WorldHandler : public Handler {
   void catch_up() override { world_.get(); }
 
  protected:
-  CurrentWorld world_;
+  Worlds::Reader world_;  // its loop's: as of now, without a lock
 };
 
 }  // namespace geod

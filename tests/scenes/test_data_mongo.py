@@ -261,15 +261,24 @@ def nodes(world):
     return {row["id"] for row in listed.json_lines()}
 
 
+MIDWAY = [("tokens", 1), ("nodes", 1), ("cameras", 1), ("cameras", 3000), ("grants", 1)]  # so many more rows are there
+
+
+def import_midway(world, mongo, directory, seed, places):
+    """One that has come to one of these places, or to its end."""
+    collection, rows = random.Random(seed).choice(places)
+    store = mongo.rows()[collection]
+    enough = store.count_documents({}) + rows
+    running = start_import(world, directory)
+    while running.poll() is None and store.count_documents({}) < enough:
+        pass
+    return running
+
+
 @pytest.mark.parametrize("seed", range(20 if LONG else 4))
 def test_an_import_that_is_killed_leaves_nothing_half(full, mongo, big, seed):
     old = nodes(full)
-    collection, rows = random.Random(seed).choice([("tokens", 1), ("nodes", 1), ("cameras", 1), ("cameras", 3000), ("grants", 1), ("usage", 0)])
-    store = mongo.rows()[collection]
-    enough = store.count_documents({}) + rows
-    running = start_import(full, big)
-    while running.poll() is None and store.count_documents({}) < enough:
-        pass
+    running = import_midway(full, mongo, big, seed, [*MIDWAY, ("usage", 0)])
     running.kill()
     running.wait()
     assert nodes(full) in (old, {"node-1"})
@@ -296,12 +305,7 @@ def test_an_import_that_loses_the_store_leaves_nothing_half(stage, own_mongo, bi
     world = stage.world(store=own_mongo.store())
     assert world.geoctl("data", "import", world.data).exit == 0
     old = nodes(world)
-    collection, rows = random.Random(seed).choice([("tokens", 1), ("nodes", 1), ("cameras", 1), ("cameras", 3000), ("grants", 1)])
-    store = own_mongo.rows()[collection]
-    enough = store.count_documents({}) + rows
-    running = start_import(world, big)
-    while running.poll() is None and store.count_documents({}) < enough:
-        pass
+    running = import_midway(world, own_mongo, big, seed, MIDWAY)
     server = own_mongo.server
     if way == "killed":
         server.kill()

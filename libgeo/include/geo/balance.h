@@ -47,6 +47,11 @@ inline constexpr std::array<std::string_view, 15> kRefusedNames{
     "",        "drained", "offline", "unhealthy", "stale",  "full",       "quota",    "forbidden",
     "partner", "pattern", "format",  "excluded",  "weight", "overloaded", "not_first"};
 constexpr std::string_view name_of(Refused refused) { return kRefusedNames[static_cast<std::size_t>(refused)]; }
+// Does it share what is asked for there - was it chosen, or could be for another camera or a moment later?
+constexpr bool takes_part(Refused refused) {
+  return refused == Refused::none || refused == Refused::not_first || refused == Refused::overloaded ||
+         refused == Refused::full;
+}
 
 enum class Policy : std::uint8_t { affinity, weighted, least_loaded, nearest };
 inline constexpr std::array<std::string_view, 4> kPolicyNames{"affinity", "weighted", "least_loaded", "nearest"};

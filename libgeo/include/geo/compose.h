@@ -29,14 +29,13 @@
 
 namespace geo::compose {
 
-// What a program needs of the graph, and what-ifs.
+// What a program needs of the graph.
 struct Options {
   bool serving = false;               // as geod starts: each listener has what it needs, keys are needed by some alone
   bool indexed = false;               // city databases as indexes, for many questions; read directly, for a few
   bool last_good = false;             // where there is no topology to be had, the last good one serves, or none yet
   bool signing = true;                // false: keys are neither read nor needed
   bool credentials_may_lack = false;  // a check outside the service: credential:NAME is noted where there are none
-  std::vector<std::string> down;      // node ids that act as admin = "offline"
   // Told of documents that cannot be read; from any thread, also later.
   std::function<void(const std::string&)> log = [](const std::string&) {};
 };

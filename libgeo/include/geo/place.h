@@ -1,6 +1,7 @@
 // Places, and the topology: who serves where. An immutable snapshot; place -> group is worked out when it is built.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,6 +21,17 @@ struct Coordinates {
   double latitude = 0;   // degrees, -90..90
   double longitude = 0;  // degrees, -180..180
   bool operator==(const Coordinates&) const = default;
+};
+
+// A place on a sphere of radius 1: whose chord is shorter is nearer, and no sine is worked out to know it.
+struct UnitVector {
+  UnitVector() = default;
+  GEO_EXPORT explicit UnitVector(const Coordinates& at);
+  double chord2(const UnitVector& to) const {
+    const double x = axis[0] - to.axis[0], y = axis[1] - to.axis[1], z = axis[2] - to.axis[2];
+    return x * x + y * y + z * z;
+  }
+  std::array<double, 3> axis{};
 };
 
 // Great-circle distance on a sphere of R = 6371 km.
@@ -200,14 +212,6 @@ class GEO_EXPORT Topology {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   using Ids = std::unordered_map<std::string, Index, Hash, std::equal_to<>>;
-  // A place on a sphere of radius 1.
-  struct UnitVector {
-    explicit UnitVector(const Coordinates& at);
-    double chord2(const UnitVector& to) const {
-      return (x - to.x) * (x - to.x) + (y - to.y) * (y - to.y) + (z - to.z) * (z - to.z);
-    }
-    double x, y, z;
-  };
   struct Site {
     UnitVector at;
     Index group;

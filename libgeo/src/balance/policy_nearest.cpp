@@ -6,7 +6,7 @@ namespace geo::balance {
 const Candidate* by_distance(const Admission& may) {
   const Table& table = may.table;
   if (table.sites.empty() || !may.query.client) return by_affinity(may);
-  const SiteAt client = site_at(*may.query.client);
+  const place::UnitVector client(*may.query.client);
   const Candidate* chosen = nullptr;
   const auto serves = [&](const Site& site) {
     const Candidate* candidate = nullptr;

@@ -2,15 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace geo::balance {
 
-SiteAt site_at(const place::Coordinates& at) {
-  constexpr double kRadians = std::numbers::pi / 180;
-  const double latitude = at.latitude * kRadians, longitude = at.longitude * kRadians;
-  return {{std::cos(latitude) * std::cos(longitude), std::cos(latitude) * std::sin(longitude), std::sin(latitude)}};
-}
+using place::UnitVector;
 
 Sites::Sites(std::vector<Site> sites) : sites_(std::move(sites)) {
   part();
@@ -25,13 +20,13 @@ void Sites::part() {
     if (end - begin <= kFew) continue;
     const auto first = sites_.begin() + begin, last = sites_.begin() + end;
     const auto by = [](std::uint32_t axis) {
-      return [axis](const Site& a, const Site& b) { return a.at.at[axis] < b.at.at[axis]; };
+      return [axis](const Site& a, const Site& b) { return a.at.axis[axis] < b.at.axis[axis]; };
     };
     std::uint32_t widest = 0;
     double width = -1;
     for (std::uint32_t axis = 0; axis < 3; ++axis) {
       const auto [low, high] = std::minmax_element(first, last, by(axis));
-      if (const double wide = high->at.at[axis] - low->at.at[axis]; wide > width) widest = axis, width = wide;
+      if (const double wide = high->at.axis[axis] - low->at.axis[axis]; wide > width) widest = axis, width = wide;
     }
     const std::uint32_t middle = begin + (end - begin) / 2;
     std::nth_element(first, sites_.begin() + middle, last, by(widest));
@@ -42,26 +37,26 @@ void Sites::part() {
 }
 
 // Of a face: 2 x axis, + 1 on the far side; u and v, by the other axes, are in -1..1.
-SiteAt Sites::corner_of(std::size_t face, double u, double v) const {
+UnitVector Sites::corner_of(std::size_t face, double u, double v) const {
   const std::size_t axis = face / 2;
   const double length = std::sqrt(1 + u * u + v * v);
-  SiteAt out;
-  out.at[axis] = (face % 2 == 0 ? 1 : -1) / length;
-  out.at[(axis + 1) % 3] = u / length;
-  out.at[(axis + 2) % 3] = v / length;
+  UnitVector out;
+  out.axis[axis] = (face % 2 == 0 ? 1 : -1) / length;
+  out.axis[(axis + 1) % 3] = u / length;
+  out.axis[(axis + 2) % 3] = v / length;
   return out;
 }
 
-std::size_t Sites::cell_of(const SiteAt& at) const {
-  std::size_t axis = std::abs(at.at[1]) > std::abs(at.at[0]) ? 1 : 0;
-  if (std::abs(at.at[2]) > std::abs(at.at[axis])) axis = 2;
-  const double length = std::abs(at.at[axis]);
+std::size_t Sites::cell_of(const UnitVector& at) const {
+  std::size_t axis = std::abs(at.axis[1]) > std::abs(at.axis[0]) ? 1 : 0;
+  if (std::abs(at.axis[2]) > std::abs(at.axis[axis])) axis = 2;
+  const double length = std::abs(at.axis[axis]);
   const auto step = [&](double along) {
     const double from_edge = (along / length + 1) / 2 * static_cast<double>(side_);
     return std::min(static_cast<std::size_t>(std::max(from_edge, 0.0)), side_ - 1);
   };
-  const std::size_t face = 2 * axis + (at.at[axis] < 0 ? 1 : 0);
-  return (face * side_ + step(at.at[(axis + 1) % 3])) * side_ + step(at.at[(axis + 2) % 3]);
+  const std::size_t face = 2 * axis + (at.axis[axis] < 0 ? 1 : 0);
+  return (face * side_ + step(at.axis[(axis + 1) % 3])) * side_ + step(at.axis[(axis + 2) % 3]);
 }
 
 // From a point of a cell no site is farther than the one nearest to the cell's middle is from there, and half the cell.
@@ -74,15 +69,15 @@ void Sites::make_cells() {
     for (std::size_t i = 0; i < side_ * side_; ++i) {
       const auto edge = [&](double step) { return 2 * step / static_cast<double>(side_) - 1; };
       const auto u = static_cast<double>(i / side_), v = static_cast<double>(i % side_);
-      const SiteAt middle = corner_of(face, edge(u + 0.5), edge(v + 0.5));
+      const UnitVector middle = corner_of(face, edge(u + 0.5), edge(v + 0.5));
       const std::array corners{corner_of(face, edge(u), edge(v)), corner_of(face, edge(u), edge(v + 1)),
                                corner_of(face, edge(u + 1), edge(v)), corner_of(face, edge(u + 1), edge(v + 1))};
       double half2 = 0;
-      for (const SiteAt& corner : corners) half2 = std::max(half2, middle.chord2(corner));
+      for (const UnitVector& corner : corners) half2 = std::max(half2, middle.chord2(corner));
       const Site* const first = nearest_that(middle, [](const Site&) { return true; });
-      const auto is_nearer = [&](const SiteAt& a, const SiteAt& b) {
+      const auto is_nearer = [&](const UnitVector& a, const UnitVector& b) {
         return std::all_of(corners.begin(), corners.end(),
-                           [&](const SiteAt& corner) { return a.chord2(corner) < b.chord2(corner) - 1e-12; });
+                           [&](const UnitVector& corner) { return a.chord2(corner) < b.chord2(corner) - 1e-12; });
       };
       const double reach = std::sqrt(first->at.chord2(middle)) + 2 * std::sqrt(half2) + 1e-9;
       const double reach2 = reach * reach;
@@ -108,7 +103,7 @@ void Sites::make_cells() {
     }
 }
 
-const Site& Sites::nearest(const SiteAt& from) const {
+const Site& Sites::nearest(const UnitVector& from) const {
   const Cell& cell = cells_[cell_of(from)];
   const Site* best = nullptr;
   double least = std::numeric_limits<double>::infinity();

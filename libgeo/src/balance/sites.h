@@ -11,16 +11,6 @@
 
 namespace geo::balance {
 
-// A place on a sphere of radius 1.
-struct SiteAt {
-  std::array<double, 3> at;
-  double chord2(const SiteAt& to) const {
-    const double x = at[0] - to.at[0], y = at[1] - to.at[1], z = at[2] - to.at[2];
-    return x * x + y * y + z * z;
-  }
-};
-SiteAt site_at(const place::Coordinates& at);
-
 struct Candidate {
   place::Index node;
   std::uint64_t seed;  // of the node's id: the same wherever its row stands
@@ -28,7 +18,7 @@ struct Candidate {
 };
 
 struct Site {
-  SiteAt at;
+  place::UnitVector at;
   std::uint32_t rank;   // of equals the first one is the nearest
   std::uint32_t table;  // of its candidates
   std::uint32_t axis = 0;
@@ -45,10 +35,10 @@ class Sites {
   explicit Sites(std::vector<Site> sites);
 
   bool empty() const { return sites_.empty(); }
-  const Site& nearest(const SiteAt& from) const;
+  const Site& nearest(const place::UnitVector& from) const;
   // Of those that serve; that is asked of each that is nearer than those before it that do. Null: none.
   template <class Serves>
-  const Site* nearest_that(const SiteAt& from, const Serves& serves) const;
+  const Site* nearest_that(const place::UnitVector& from, const Serves& serves) const;
 
  private:
   static constexpr std::uint32_t kFew = 6;  // that range is not parted
@@ -60,11 +50,11 @@ class Sites {
 
   void part();
   void make_cells();
-  std::size_t cell_of(const SiteAt& at) const;
-  SiteAt corner_of(std::size_t face, double u, double v) const;
+  std::size_t cell_of(const place::UnitVector& at) const;
+  place::UnitVector corner_of(std::size_t face, double u, double v) const;
   // Looks at all that are no farther than `reach2`, which may become less meanwhile.
   template <class Look>
-  void look_around(const SiteAt& from, const double& reach2, const Look& look) const;
+  void look_around(const place::UnitVector& from, const double& reach2, const Look& look) const;
 
   std::vector<Site> sites_;
   std::size_t side_ = 0;  // a face of the cube has side_ x side_ cells
@@ -72,7 +62,7 @@ class Sites {
 };
 
 template <class Look>
-void Sites::look_around(const SiteAt& from, const double& reach2, const Look& look) const {
+void Sites::look_around(const place::UnitVector& from, const double& reach2, const Look& look) const {
   struct Range {
     std::uint32_t begin, end;
     std::array<double, 3> beyond2;  // how far it is by each axis, squared
@@ -87,7 +77,7 @@ void Sites::look_around(const SiteAt& from, const double& reach2, const Look& lo
     while (range.end - range.begin > kFew) {
       const std::uint32_t middle = range.begin + (range.end - range.begin) / 2;
       const Site& site = sites_[middle];
-      const double beyond = from.at[site.axis] - site.at.at[site.axis];
+      const double beyond = from.axis[site.axis] - site.at.axis[site.axis];
       Range& far = open[opened++];
       far = range;
       far.beyond2[site.axis] = beyond * beyond;
@@ -100,7 +90,7 @@ void Sites::look_around(const SiteAt& from, const double& reach2, const Look& lo
 }
 
 template <class Serves>
-const Site* Sites::nearest_that(const SiteAt& from, const Serves& serves) const {
+const Site* Sites::nearest_that(const place::UnitVector& from, const Serves& serves) const {
   const Site* best = nullptr;
   double least = std::numeric_limits<double>::infinity();
   look_around(from, least, [&](const Site& site) {

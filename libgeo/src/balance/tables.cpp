@@ -148,7 +148,7 @@ void Balancer::add_sites(std::uint32_t number, const std::vector<Index>& nodes, 
   std::vector<Site> sites;
   for (const auto& [at, candidates] : by_place) {
     Site& site = sites.emplace_back();
-    site.at = site_at({at.first, at.second});
+    site.at = place::UnitVector({at.first, at.second});
     site.rank = static_cast<std::uint32_t>(sites.size());
     site.table = site_for(candidates);
     if (candidates.size() == 1) site.alone = tables_[number].candidates[candidates[0]];

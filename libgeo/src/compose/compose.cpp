@@ -251,7 +251,7 @@ class Builder {
     }
     if (!world_->has_topology()) {
       TopologyInfo info{version_of(read.data.topology), {}, "files"};
-      serve(std::move(read.data.topology), std::move(info));
+      put_topology(*world_, std::move(read.data.topology), std::move(info));
     }
     read.data.topology = {};
     use(std::make_shared<const io::FileStore>(std::move(read.data)));
@@ -272,7 +272,7 @@ class Builder {
 
     auto read = (*store)->topology({}, kClock.monotonic() + kStartPatience);
     if (read) {
-      serve(std::move((*read)->rows), {(*read)->stamp.version, (*read)->stamp.stamp, "mongodb"});
+      put_topology(*world_, std::move((*read)->rows), {(*read)->stamp.version, (*read)->stamp.stamp, "mongodb"});
     } else if (!serve_last_good({{"mongodb " + (*store)->where(), 0, 0, {}, read.error().why}})) {
       without_topology(read.error());
     }
@@ -306,17 +306,9 @@ class Builder {
     for (const Fault& each : instead_of) options_.log(to_string(each));
     options_.log(fmt::format("the last good topology is in service: version {}, kept at {}", last->version,
                              rfc3339(last->time)));
-    serve(std::move(last->rows), {last->version, last->stamp, "last_good"});
+    put_topology(*world_, std::move(last->rows), {last->version, last->stamp, "last_good"});
     world_->watched->confirmed_s = std::chrono::floor<std::chrono::seconds>(last->time.time_since_epoch()).count();
     return true;
-  }
-
-  void serve(place::Rows rows, TopologyInfo info) {
-    for (place::Node& node : rows.nodes) {
-      const bool down = std::find(options_.down.begin(), options_.down.end(), node.id) != options_.down.end();
-      if (down) node.admin = place::Admin::offline;
-    }
-    put_topology(*world_, std::move(rows), std::move(info));
   }
 
   template <class Store>

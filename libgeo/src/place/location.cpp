@@ -5,10 +5,20 @@
 #include "geo/place.h"
 
 namespace geo::place {
+namespace {
+
+constexpr double kRadians = std::numbers::pi / 180.0;
+
+}  // namespace
+
+UnitVector::UnitVector(const Coordinates& at) {
+  const double from_axis = std::cos(at.latitude * kRadians);
+  axis = {from_axis * std::cos(at.longitude * kRadians), from_axis * std::sin(at.longitude * kRadians),
+          std::sin(at.latitude * kRadians)};
+}
 
 double distance_km(const Coordinates& a, const Coordinates& b) {
   constexpr double kRadiusKm = 6371.0;
-  constexpr double kRadians = std::numbers::pi / 180.0;
   const double half_latitude = std::sin((b.latitude - a.latitude) * kRadians / 2);
   const double half_longitude = std::sin((b.longitude - a.longitude) * kRadians / 2);
   const double h = half_latitude * half_latitude +

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "geo/place.h"
 
@@ -29,14 +28,6 @@ std::string_view without_port(std::string_view host) {
 }
 
 }  // namespace
-
-Topology::UnitVector::UnitVector(const Coordinates& at) {
-  constexpr double kRadians = std::numbers::pi / 180.0;
-  const double from_axis = std::cos(at.latitude * kRadians);
-  x = from_axis * std::cos(at.longitude * kRadians);
-  y = from_axis * std::sin(at.longitude * kRadians);
-  z = std::sin(at.latitude * kRadians);
-}
 
 Topology::Topology(Rows rows, bool nearest) : rows_(std::move(rows)), nearest_(nearest) {
   const auto number = [](Ids& ids, const auto& list) {

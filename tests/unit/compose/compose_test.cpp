@@ -143,16 +143,6 @@ TEST_F(Compose, WithoutAStoreThereAreKeysAlone) {
   EXPECT_FALSE(built.world->has_topology());
 }
 
-TEST_F(Compose, AWhatIfActsAsAdminState) {
-  Options options;
-  options.down = {"n1"};
-  const Built built = build(config, options);
-  ASSERT_TRUE(built.world);
-  const place::Topology& topology = *built.world->snapshot.topology;
-  EXPECT_EQ(topology.node(topology.find_node("n1")).admin, place::Admin::offline);
-  EXPECT_EQ(topology.node(topology.find_node("n2")).admin, place::Admin::online);
-}
-
 TEST_F(Compose, TakesNewStatesUpAndKeepsTheOldOnesWhenTheyAreBroken) {
   const Built built = build(config);
   ASSERT_TRUE(built.world);

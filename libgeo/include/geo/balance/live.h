@@ -98,7 +98,6 @@ class GEO_EXPORT Live {
   bool anyone_eligible() const;
   // Nothing: it has none that counts.
   std::optional<Report> report_of(Index node) const;
-  // Spills, credits and the like for metrics stand with whoever sends clients there.
 
   const Balancer& balancer() const { return *balancer_; }
 

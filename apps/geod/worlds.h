@@ -1,4 +1,4 @@
-// The world that a loop decides by, as of now, without a lock.
+// The world in service, and how it is changed.
 #pragma once
 
 #include <memory>
@@ -32,18 +32,6 @@ class Worlds : public geo::Published<geo::compose::World> {
  private:
   std::mutex changing_;
   std::vector<std::shared_ptr<const geo::compose::World>> past_;
-};
-
-// Threads: belongs to one.
-class CurrentWorld {
- public:
-  explicit CurrentWorld(const Worlds& worlds) : worlds_(worlds) {}
-
-  // Valid until the next call.
-  const std::shared_ptr<const geo::compose::World>& get() { return worlds_.get(); }
-
- private:
-  Worlds::Reader worlds_;
 };
 
 }  // namespace geod
