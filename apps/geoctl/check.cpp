@@ -114,14 +114,14 @@ class Checks {
   static Outcome outcome_of(const Case& check, const geo::redirect::Snapshot& snapshot,
                             const geo::redirect::Decision& decision, const geo::redirect::Trace& trace) {
     Outcome outcome;
-    const auto code = decision.denial ? std::optional(decision.denial->code) : std::nullopt;
+    const std::string_view code = decision.denial ? name_of(decision.denial->code) : "redirect";
     std::string group, node, pattern;
     if (decision.choice.node != geo::place::kNone) {
       group = snapshot.topology->group(decision.choice.group).id;
       node = snapshot.topology->node(decision.choice.node).id;
       pattern = snapshot.topology->pattern(decision.choice.pattern).id;
     }
-    outcome.ok = code == check.code && allows(check.groups, group) && allows(check.nodes, node) &&
+    outcome.ok = code == code_of(check.code) && allows(check.groups, group) && allows(check.nodes, node) &&
                  allows(check.patterns, pattern);
 
     const auto only = [](const std::string& id) { return id.empty() ? std::vector<std::string>{} : std::vector{id}; };
@@ -131,9 +131,9 @@ class Checks {
     add_words(got, "group", only(group));
     add_words(got, "node", only(node));
     add_words(got, "pattern", only(pattern));
-    add_words(got, "code", {std::string(code_of(code))});
+    add_words(got, "code", {std::string(code)});
     json.open('{').field_or_null("group", group).field_or_null("node", node).field_or_null("pattern", pattern);
-    json.field("code", code_of(code));
+    json.field("code", code);
     if (decision.denial) {
       got += fmt::format(" ({})", decision.denial->detail);
       json.field("detail", decision.denial->detail);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 
 #include "geo/base/text.h"
@@ -127,10 +128,12 @@ class EndedBySignal {
 
  private:
   static constexpr std::array kSignals{SIGINT, SIGTERM};
-  static volatile std::sig_atomic_t caught_;
+  // Whichever thread the signal meets; what takes no lock may be written there.
+  static std::atomic<int> caught_;
+  static_assert(std::atomic<int>::is_always_lock_free);
   std::array<struct sigaction, kSignals.size()> before_{};
 };
-volatile std::sig_atomic_t EndedBySignal::caught_ = 0;
+std::atomic<int> EndedBySignal::caught_{0};
 
 struct ImportArguments {
   std::string dir;

@@ -1,6 +1,7 @@
 #include "node_watch.h"
 
 #include <chrono>
+#include <utility>
 
 namespace geod {
 namespace {
@@ -9,24 +10,29 @@ constexpr std::chrono::milliseconds kEvery{250};
 
 }  // namespace
 
-NodeWatch::NodeWatch(Worlds& worlds, const geo::Clock& clock, const AppLog& log)
-    : worlds_(worlds), clock_(clock), log_(log), repeated_("the nodes", clock, log, [this] { return look(); }) {}
+NodeWatch::NodeWatch(Worlds& worlds, const geo::Clock& clock, const AppLog& log, std::string user_agent)
+    : worlds_(worlds),
+      clock_(clock),
+      log_(log),
+      checks_(worlds, clock, log, std::move(user_agent), [this] { repeated_.now(); }),
+      repeated_("the nodes", clock, log, [this] { return look(); }) {}
 
 geo::MonotonicTime NodeWatch::look() {
   const geo::MonotonicTime now = clock_.monotonic();
   const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
   if (!world->has_topology()) return now + kEvery;
-  for (const geo::balance::StateChange& change : world->snapshot.live->tick(clock_.wall(), now)) {
-    const std::string& id = world->snapshot.topology->node(change.node).id;
-    const std::string_view because = name_of(change.because);
-    const std::string line = fmt::format("node {}: {} -> {}{}{}", id, name_of(change.from), name_of(change.to),
-                                         because.empty() ? "" : ", by ", because);
-    if (change.to == geo::balance::State::up)
-      log_.info("{}", line);
-    else
-      log_.warn("{}", line);
-  }
+  checks_.watch(*world);
+  for (const geo::balance::StateChange& change : world->snapshot.live->tick(clock_.wall(), now))
+    tell(world->snapshot.topology->node(change.node).id, change);
   return now + kEvery;
+}
+
+void NodeWatch::tell(const std::string& node, const geo::balance::StateChange& change) {
+  using geo::balance::Because, geo::balance::State;
+  std::string line = fmt::format("node {}: {} -> {}", node, name_of(change.from), name_of(change.to));
+  if (change.because != Because::nothing) line += fmt::format(", by {}", name_of(change.because));
+  if (change.because == Because::check && change.to != State::up) line += ": " + checks_.why(node);
+  log_.write(change.to == State::up ? Level::info : Level::warn, line);
 }
 
 }  // namespace geod

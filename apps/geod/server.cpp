@@ -75,7 +75,7 @@ tl::expected<void, std::string> Server::start_parts() {
   for (const auto& listener : listeners_)
     log_.info("listening on {} {}", listener->name(), listener->address().to_string());
   store_watch_ = std::make_unique<StoreWatch>(worlds_, clock_, log_);
-  node_watch_ = std::make_unique<NodeWatch>(worlds_, clock_, log_);
+  node_watch_ = std::make_unique<NodeWatch>(worlds_, clock_, log_, "geod/" + process_.version);
   if (!worlds_.latest()->databases.empty()) databases_ = std::make_unique<Databases>(worlds_, clock_, log_);
   return {};
 }

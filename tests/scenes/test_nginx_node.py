@@ -2,31 +2,17 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 
 import pytest
 
-from support import raw_http, signing
+from support import signing
+from support.nginx import Nginx, free_port, need
 from support.town import MOSCOW, node, town
 from support.world import target
 
-NGINX_CONF = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/t1;
-    proxy_temp_path {folder}/t2;
-    fastcgi_temp_path {folder}/t3;
-    uwsgi_temp_path {folder}/t4;
-    scgi_temp_path {folder}/t5;
-    server {{
-        listen 127.0.0.1:{port};
+LOCATIONS = """
         location = /_verify {{
             internal;
             proxy_pass http://{verify}/verify;
@@ -44,15 +30,7 @@ http {{
             root {folder};
             try_files /camera.flv =404;
         }}
-    }}
-}}
 """
-
-
-def need(program):
-    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/local/sbin")
-    assert found, f"{program} is not installed"
-    return found
 
 
 def run(*command):
@@ -67,12 +45,6 @@ def film(tmp_path_factory):
     return path
 
 
-def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
-
-
 def facts_with_node_at(port):
     """The node in front of the camera, and another one at the same place under another name."""
     facts = town()
@@ -83,28 +55,6 @@ def facts_with_node_at(port):
     return facts
 
 
-class Nginx:
-    def __init__(self, folder, port, verify):
-        (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, port=port, verify=verify))
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [need("nginx"), "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-    def accepts(self, port):
-        assert self.process.poll() is None, self.process.stderr.read().decode()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return True
-        except OSError:
-            return False
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
-        self.process.stderr.close()
-
-
 @pytest.fixture(scope="module")
 def scene(module_stage, tmp_path_factory, film):
     """(geod, port of nginx)"""
@@ -113,9 +63,8 @@ def scene(module_stage, tmp_path_factory, film):
     folder = tmp_path_factory.mktemp("nginx")
     shutil.copy(film, folder / "camera.flv")
     host, verify_port = geod.addresses["verify"]
-    nginx = Nginx(folder, port, f"{host}:{verify_port}")
+    nginx = Nginx(folder, port, LOCATIONS.format(folder=folder, verify=f"{host}:{verify_port}"))
     try:
-        raw_http.eventually(lambda: nginx.accepts(port), "nginx accepts")
         yield geod, port
     finally:
         nginx.stop()

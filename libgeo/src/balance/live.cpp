@@ -133,14 +133,23 @@ void Live::reported(const std::vector<Report>& reports) {
     if (const Index node = topology.find_node(report.id); node != kNone) books_[node].stored = report;
 }
 
-void Live::checked(Index node, bool passed, const std::optional<Report>& report) {
+bool Live::checked(Index node, bool passed, const std::optional<Report>& report) {
   const std::lock_guard lock(mutex_);
   Book& book = books_[node];
   if (report) book.own = report;
   book.run = passed == book.passes ? 0 : book.run + 1;
   const Settings& settings = balancer_->settings();
-  if (book.run < (passed ? settings.rise : settings.fall)) return;
+  if (book.run < (passed ? settings.rise : settings.fall)) return false;
   book.passes = passed;
+  book.run = 0;
+  return true;
+}
+
+void Live::not_checked(Index node) {
+  const std::lock_guard lock(mutex_);
+  Book& book = books_[node];
+  book.own.reset();
+  book.passes = true;
   book.run = 0;
 }
 
@@ -256,7 +265,7 @@ void Live::judge(Index node, WallTime now, MonotonicTime monotonic, bool reports
     because = Because::admin;
   }
   if (state != book.state) {
-    changes.push_back({node, book.state, state, because});
+    changes.push_back({node, book.state, state, state == State::up ? book.because : because});
     book.since = now;
     ++book.became[static_cast<std::size_t>(state)];
   }

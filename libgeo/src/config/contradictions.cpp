@@ -122,7 +122,6 @@ void not_built_yet(const Config& config, Origins& origins) {
   refuse_if(!config.tls.certificate_file.empty(), "tls.certificate_file");
   refuse_if(!config.tls.key_file.empty(), "tls.key_file");
   refuse_if(config.limits.requests_per_s > 0, "limits.requests_per_s");
-  refuse_if(!config.health.path.empty(), "health.path");
 }
 
 }  // namespace geo::config

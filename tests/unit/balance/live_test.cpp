@@ -345,9 +345,20 @@ TEST(Health, EachChangeIsToldOnceWithItsReason) {
             (Told{"n0 up > unhealthy (check)", "n1 up > unhealthy (report)", "n2 up > stale (report)"}));
   for (int i = 0; i < 5; ++i) EXPECT_EQ(world.tick_told(milliseconds(200)), Told{});
   world.check("n0", true), world.check("n0", true);
-  EXPECT_EQ(world.tick_told(), (Told{"n0 unhealthy > up ()"}));
+  EXPECT_EQ(world.tick_told(), (Told{"n0 unhealthy > up (check)"}));
   EXPECT_EQ(world.live.status(world.index("n0")).since, kNow + seconds(1));
   EXPECT_FALSE(World(alike(1)).live.status(0).since);  // ever since the start
+}
+
+TEST(Health, WhoIsNoLongerCheckedIsNotDownByChecks) {
+  World world(alike(2));
+  world.check("n0", false), world.check("n0", false);
+  world.check("n1", true, Report{"n1", kNow, true, 20, {}});
+  world.tick();
+  ASSERT_EQ(world.state("n0"), State::unhealthy);
+  world.live.not_checked(world.index("n0")), world.live.not_checked(world.index("n1"));
+  EXPECT_EQ(world.tick_told(), (Told{"n0 unhealthy > up (check)"}));
+  EXPECT_FALSE(world.live.report_of(world.index("n1")));
 }
 
 TEST(Health, AdminGoesBeforeAllElse) {
@@ -360,7 +371,7 @@ TEST(Health, AdminGoesBeforeAllElse) {
   EXPECT_EQ(world.state("n0"), State::drain);
   EXPECT_EQ(world.state("n1"), State::offline);
   World next(alike(3), world);
-  EXPECT_EQ(next.tick_told(seconds(1)), (Told{"n0 drain > unhealthy (check)", "n1 offline > up ()"}));
+  EXPECT_EQ(next.tick_told(seconds(1)), (Told{"n0 drain > unhealthy (check)", "n1 offline > up (admin)"}));
   // what `admin` let back takes all its cameras at once
   EXPECT_EQ(next.choices(300), World(alike(3), unbound(), {{"n0", kNow, false, {}, {}}}).choices(300));
 }
@@ -386,7 +397,7 @@ TEST(Damping, WhoFallsAgainWithinAMinuteStaysDownUntilGoodForAMinute) {
   EXPECT_EQ(world.live.status(world.index("n0")).because, Because::damping);
   EXPECT_EQ(world.reasons(world.query("g")).at("n0"), "unhealthy");
   rise();
-  EXPECT_EQ(world.tick_told(seconds(1)), (Told{"n0 unhealthy > up (report)"}));
+  EXPECT_EQ(world.tick_told(seconds(1)), (Told{"n0 unhealthy > up (damping)"}));
 }
 
 TEST(Damping, WhoFallsAMinuteAfterItsReturnIsNotDamped) {

@@ -175,8 +175,8 @@ INSTANTIATE_TEST_SUITE_P(
     NotBuiltYet, ConfigRule,
     testing::Values(Case{"[tls]\nredirect = \"0.0.0.0:443\"\n", "2:12: tls.redirect: is not part of this version"},
                     Case{"[tls]\nkey_file = \"a\"\n", "2:12: tls.key_file: is not part of this version"},
-                    Case{"[limits]\nrequests_per_s = 1\n", "2:18: limits.requests_per_s: is not part of this version"},
-                    Case{"[health]\npath = \"/health\"\n", "2:8: health.path: is not part of this version"}));
+                    Case{"[limits]\nrequests_per_s = 1\n",
+                         "2:18: limits.requests_per_s: is not part of this version"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Resolver, ConfigRule,

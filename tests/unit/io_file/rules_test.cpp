@@ -131,6 +131,8 @@ INSTANTIATE_TEST_SUITE_P(
              "topology.toml:1:1: networks.group: missing; expected a group, or a place: country, region, city or "
              "coordinates"},
         Case{"[[networks]]\ncidr = \"10.0.0.0/8\"\ncity = \"Москва\"\n", ""}));
+constexpr const char* kNoUrl =
+    "topology.toml:5:9: nodes.check: expected a URL that begins with http:// or https:// or \"\"";
 INSTANTIATE_TEST_SUITE_P(
     Choices, TopologyRule,
     testing::Values(
@@ -146,9 +148,14 @@ INSTANTIATE_TEST_SUITE_P(
              "found \"dice\""},
         Case{"[[partners]]\nid = \"p\"\npolicy = \"nearest\"\n", ""},
         // it may hold a password, so it is not shown
-        Case{NODE("check = \"htp://me:pass@n1/health\""),
-             "topology.toml:5:9: nodes.check: expected a URL that begins with http:// or https:// or \"\""},
-        Case{NODE("check = \"http://10.0.0.1:9000/health\""), ""},
+        Case{NODE("check = \"htp://me:pass@n1/health\""), kNoUrl},
+        Case{NODE("check = \"http://10.0.0.1:9000/health\""), ""}, Case{NODE("check = \"http://h:99999/\""), kNoUrl},
+        Case{NODE("check = \"http://h:0/\""), kNoUrl}, Case{NODE("check = \"http://h:/\""), kNoUrl},
+        Case{NODE("check = \"http://h:80x/\""), kNoUrl}, Case{NODE("check = \"http://:80/\""), kNoUrl},
+        Case{NODE("check = \"https://[::1/\""), kNoUrl}, Case{NODE("check = \"https://[::g]/\""), kNoUrl},
+        Case{NODE("check = \"http://a b/\""), kNoUrl}, Case{NODE("check = \"http://\""), kNoUrl},
+        Case{NODE("check = \"http:/h/\""), kNoUrl}, Case{NODE("check = \"https://[2001:db8::1]:8443/h?a=b:c\""), ""},
+        Case{NODE("check = \"http://me:pa:ss@n1.example:80\""), ""}, Case{NODE("check = \"http://n1?x=/@y:1\""), ""},
         Case{NODE("ports = { https = 70000 }"),
              "topology.toml:5:19: nodes.ports.https: expected an integer from 1 to 65535, found 70000"},
         Case{NODE("ports = { https = 443, rtmp = 1935 }"),

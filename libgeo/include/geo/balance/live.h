@@ -65,7 +65,7 @@ struct NodeStatus {
 struct StateChange {
   Index node;
   State from, to;
-  Because because;
+  Because because;  // of one that is up: what had made it something else
 };
 
 // Owns: the counters; by node index, so it is one Balancer's.
@@ -82,8 +82,10 @@ class GEO_EXPORT Live {
 
   // All that the store has, each time anew: a node whose row went has none.
   void reported(const std::vector<Report>& reports);
-  // A health check ended. `report`: what its answer said, if anything.
-  void checked(Index node, bool passed, const std::optional<Report>& report);
+  // A health check ended. `report`: what its answer said, if anything. True: the next tick() may tell of a change.
+  bool checked(Index node, bool passed, const std::optional<Report>& report);
+  // Nobody checks it any more: what checks said no longer counts.
+  void not_checked(Index node);
   // A client was sent there.
   void redirected(const Choice& choice, Index partner, std::uint64_t key);
 

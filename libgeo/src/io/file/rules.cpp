@@ -29,14 +29,20 @@ bool is_label(std::string_view label) {
          std::all_of(label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
 }
 
+// SCHEME://[USER[:PASSWORD]@]HOST[:PORT][/PATH][?QUERY]
 bool is_url(std::string_view text, std::string&) {
+  if (text.size() > 2048 || !std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; }))
+    return false;
+  std::string_view rest;
   for (const std::string_view scheme : {"http://", "https://"})
-    if (text.starts_with(scheme)) {
-      const std::string_view rest = text.substr(scheme.size());
-      return !rest.empty() && is_alnum(rest.front() == '[' ? '0' : rest.front()) && text.size() <= 2048 &&
-             std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-    }
-  return false;
+    if (text.starts_with(scheme)) rest = text.substr(scheme.size());
+  rest = rest.substr(0, rest.find_first_of("/?#"));
+  if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) rest.remove_prefix(at + 1);
+  const std::size_t colon = rest.find(':', rest.starts_with('[') ? std::min(rest.find(']'), rest.size()) : 0);
+  if (!is_host(rest.substr(0, colon))) return false;
+  if (colon == std::string_view::npos) return true;
+  const auto port = parse_digits(rest.substr(colon + 1));
+  return port && *port >= 1 && *port <= 65535;
 }
 
 }  // namespace

@@ -1,0 +1,95 @@
+#include "node_checks.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace geod {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kWarnEvery{10};
+// Where so many hang until `timeout`, no check of another is late yet.
+constexpr std::size_t kMostAtOnce = 2048;
+constexpr std::size_t kLeastAtOnce = 32;
+// Of descriptors: files, listeners, and connections to all that geod asks.
+constexpr std::size_t kOthers = 512;
+
+// Viewers go first.
+std::size_t descriptors_left(const geo::config::Config& config) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const auto taken = static_cast<rlim_t>(config.http.max_connections) + kOthers;
+  return limit.rlim_cur > taken ? static_cast<std::size_t>(limit.rlim_cur - taken) : 0;
+}
+
+geo::io::CheckSettings settings_of(const geo::config::Config& config, const std::string& user_agent) {
+  const std::size_t left = descriptors_left(config);
+  geo::io::CheckSettings settings;
+  settings.interval = milliseconds(config.health.interval_ms);
+  settings.timeout = milliseconds(config.health.timeout_ms);
+  settings.jitter_percent = static_cast<int>(config.health.jitter_percent);
+  settings.most_at_once = std::clamp(left / 2, kLeastAtOnce, kMostAtOnce);
+  settings.connections_max = left;
+  settings.user_agent = user_agent;
+  return settings;
+}
+
+}  // namespace
+
+NodeChecks::NodeChecks(Worlds& worlds, const geo::Clock& clock, const AppLog& log, std::string user_agent,
+                       std::function<void()> turned)
+    : worlds_(worlds), clock_(clock), log_(log), user_agent_(std::move(user_agent)), turned_(std::move(turned)) {}
+
+void NodeChecks::watch(const geo::compose::World& world) {
+  const geo::redirect::Snapshot& snapshot = world.snapshot;
+  if (snapshot.topology == watched_) return;
+  std::vector<geo::io::CheckTarget> targets;
+  for (const geo::place::Node& node : snapshot.topology->rows().nodes)
+    if (auto target = geo::io::check_target(node, world.config.health.path)) targets.push_back(std::move(*target));
+  if (!targets.empty() && checks_ == nullptr)
+    checks_ = std::make_unique<geo::io::Checks>(settings_of(world.config, user_agent_), clock_,
+                                                [this](const geo::io::CheckResult& result) { take(result); });
+  whys_.with([&](auto& whys) {
+    std::unordered_map<std::string, std::string> kept;
+    for (const geo::io::CheckTarget& target : targets) kept[target.id] = std::move(whys[target.id]);
+    whys = std::move(kept);
+    const auto& nodes = snapshot.topology->rows().nodes;
+    for (geo::place::Index node = 0; node < nodes.size(); ++node)
+      if (!whys.contains(nodes[node].id)) snapshot.live->not_checked(node);
+  });
+  if (checks_ != nullptr) checks_->watch(std::move(targets));
+  watched_ = snapshot.topology;
+}
+
+void NodeChecks::take(const geo::io::CheckResult& result) {
+  if (result.outcome == geo::io::CheckOutcome::not_made) {
+    const geo::MonotonicTime now = clock_.monotonic();
+    if (now < next_warning_) return;
+    log_.warn("node {}: it was not checked: {}", result.id, result.why);
+    next_warning_ = now + kWarnEvery;
+    return;
+  }
+  const bool turned = whys_.with([&](auto& whys) {
+    const auto why = whys.find(result.id);
+    if (why == whys.end()) return false;  // no longer checked
+    why->second = result.why;
+    const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
+    const geo::place::Index node = world->snapshot.topology->find_node(result.id);
+    return node != geo::place::kNone &&
+           world->snapshot.live->checked(node, result.outcome == geo::io::CheckOutcome::passed, result.report);
+  });
+  if (turned) turned_();
+}
+
+std::string NodeChecks::why(const std::string& node) {
+  return whys_.with([&](const auto& whys) {
+    const auto found = whys.find(node);
+    return found == whys.end() ? std::string() : found->second;
+  });
+}
+
+}  // namespace geod
