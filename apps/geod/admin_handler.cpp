@@ -1,5 +1,9 @@
 #include "admin_handler.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "geo/base/text.h"
 #include "metrics.h"
 #include "status.h"
@@ -8,46 +12,65 @@ namespace geod {
 
 namespace {
 
-void tell_ready(Exchange& exchange, const std::vector<std::string>& reasons) {
-  exchange.out.status = reasons.empty() ? 200 : 503;
-  geo::Json json(exchange.out.body);
-  json.open('{').field("ready", reasons.empty()).key("reasons").open('[');
-  for (const std::string& reason : reasons) json.text(reason);
-  json.close(']').close('}');
+constexpr std::string_view kGet = "GET, HEAD";
+constexpr std::string_view kJson = "application/json";
+
+bool allows(std::string_view methods, std::string_view method) {
+  const auto all = geo::split(methods, ',');
+  return std::any_of(all.begin(), all.end(), [&](std::string_view each) { return geo::trim(each) == method; });
 }
 
 }  // namespace
 
+std::span<const AdminHandler::Route> AdminHandler::routes() {
+  static constexpr Route kRoutes[] = {
+      {"/healthz", kGet, kJson, &AdminHandler::tell_health},
+      {"/readyz", kGet, kJson, &AdminHandler::tell_ready},
+      {"/status.json", kGet, kJson, &AdminHandler::tell_status},
+      {"/metrics", kGet, "text/plain; version=0.0.4; charset=utf-8", &AdminHandler::tell_metrics},
+  };
+  return kRoutes;
+}
+
 bool AdminHandler::answer(Exchange& exchange) {
-  const std::string_view path = exchange.in.path;
-  if (path != "/healthz" && path != "/readyz" && path != "/status.json" && path != "/metrics") {
-    refuse(exchange, {geo::ErrorCode::no_such_path, "there are /healthz, /readyz, /status.json and /metrics"});
+  const auto all = routes();
+  const auto route =
+      std::find_if(all.begin(), all.end(), [&](const Route& each) { return each.path == exchange.in.path; });
+  if (route == all.end()) {
+    std::string there;
+    for (const Route& each : all) there.append(there.empty() ? "" : ", ").append(each.path);
+    refuse(exchange, {geo::ErrorCode::no_such_path, "there are " + there});
     return true;
   }
-  exchange.entry.path = path;
-  if (!is_get(exchange)) return true;
-  Answer& out = exchange.out;
-  out.status = 200;
+  exchange.entry.path = route->path;
+  if (!allows(route->methods, exchange.in.method)) {
+    refuse(exchange, {geo::ErrorCode::method_not_allowed, "allowed: " + std::string(route->methods)}, route->methods);
+    return true;
+  }
+  exchange.out.status = 200;
+  exchange.out.header("Content-Type", route->content_type);
   exchange.entry.code = "ok";
-  const geo::compose::World& world = *world_.get();
-  const Now now{clock_.wall(), clock_.monotonic(), process_};
-  if (path == "/metrics") {
-    out.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    append_metrics(out.body, world, now);
-    return true;
-  }
-  out.header("Content-Type", "application/json");
-  if (path == "/healthz")
-    out.body = R"({"status":"ok"})";
-  else if (path == "/readyz")
-    tell_ready(exchange, reasons_not_ready(world));
-  else
-    append_status(out.body, world, now);
+  (this->*route->answer)(exchange);
   return true;
 }
 
 void AdminHandler::answer_waiting(Exchange& exchange) {
   refuse(exchange, {geo::ErrorCode::internal, "admin never waits"});
 }
+
+void AdminHandler::tell_health(Exchange& exchange) { exchange.out.body = R"({"status":"ok"})"; }
+
+void AdminHandler::tell_ready(Exchange& exchange) {
+  const std::vector<std::string> reasons = reasons_not_ready(*world_.get());
+  if (!reasons.empty()) exchange.out.status = 503;
+  geo::Json json(exchange.out.body);
+  json.open('{').field("ready", reasons.empty()).key("reasons").open('[');
+  for (const std::string& reason : reasons) json.text(reason);
+  json.close(']').close('}');
+}
+
+void AdminHandler::tell_status(Exchange& exchange) { append_status(exchange.out.body, *world_.get(), now()); }
+
+void AdminHandler::tell_metrics(Exchange& exchange) { append_metrics(exchange.out.body, *world_.get(), now()); }
 
 }  // namespace geod

@@ -1,5 +1,8 @@
-// GET /healthz /status.json /metrics, for operators.
+// What operators ask: one path, one row of a table.
 #pragma once
+
+#include <span>
+#include <string_view>
 
 #include "geo/base/clock.h"
 #include "status.h"
@@ -15,6 +18,21 @@ class AdminHandler final : public WorldHandler {
   void answer_waiting(Exchange& exchange) override;
 
  private:
+  // Fills `out.body`, with status 200 unless it says another one.
+  struct Route {
+    std::string_view path;
+    std::string_view methods;  // as in Allow
+    std::string_view content_type;
+    void (AdminHandler::*answer)(Exchange&);
+  };
+  static std::span<const Route> routes();
+
+  void tell_health(Exchange& exchange);
+  void tell_ready(Exchange& exchange);
+  void tell_status(Exchange& exchange);
+  void tell_metrics(Exchange& exchange);
+  Now now() const { return {clock_.wall(), clock_.monotonic(), process_}; }
+
   const geo::Clock& clock_;
   const Process& process_;
 };
