@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "explain.h"
 #include "geo/base/text.h"
 #include "metrics.h"
 #include "status.h"
@@ -27,18 +28,23 @@ std::span<const AdminHandler::Route> AdminHandler::routes() {
       {"/healthz", kGet, kJson, &AdminHandler::tell_health},
       {"/readyz", kGet, kJson, &AdminHandler::tell_ready},
       {"/status.json", kGet, kJson, &AdminHandler::tell_status},
+      {"/explain", kGet, kJson, &AdminHandler::begin_explain, &AdminHandler::explain_waiting},
       {"/metrics", kGet, "text/plain; version=0.0.4; charset=utf-8", &AdminHandler::tell_metrics},
   };
   return kRoutes;
 }
 
-bool AdminHandler::answer(Exchange& exchange) {
+const AdminHandler::Route* AdminHandler::route_of(std::string_view path) {
   const auto all = routes();
-  const auto route =
-      std::find_if(all.begin(), all.end(), [&](const Route& each) { return each.path == exchange.in.path; });
-  if (route == all.end()) {
+  const auto route = std::find_if(all.begin(), all.end(), [&](const Route& each) { return each.path == path; });
+  return route == all.end() ? nullptr : &*route;
+}
+
+bool AdminHandler::answer(Exchange& exchange) {
+  const Route* const route = route_of(exchange.in.path);
+  if (route == nullptr) {
     std::string there;
-    for (const Route& each : all) there.append(there.empty() ? "" : ", ").append(each.path);
+    for (const Route& each : routes()) there.append(there.empty() ? "" : ", ").append(each.path);
     refuse(exchange, {geo::ErrorCode::no_such_path, "there are " + there});
     return true;
   }
@@ -51,12 +57,12 @@ bool AdminHandler::answer(Exchange& exchange) {
   exchange.out.header("Content-Type", route->content_type);
   exchange.entry.code = "ok";
   (this->*route->answer)(exchange);
-  return true;
+  if (route->waiting == nullptr || exchange.out.status != 200) return true;
+  exchange.world = world_.get();
+  return false;
 }
 
-void AdminHandler::answer_waiting(Exchange& exchange) {
-  refuse(exchange, {geo::ErrorCode::internal, "admin never waits"});
-}
+void AdminHandler::answer_waiting(Exchange& exchange) { (this->*route_of(exchange.in.path)->waiting)(exchange); }
 
 void AdminHandler::tell_health(Exchange& exchange) { exchange.out.body = R"({"status":"ok"})"; }
 
@@ -72,5 +78,11 @@ void AdminHandler::tell_ready(Exchange& exchange) {
 void AdminHandler::tell_status(Exchange& exchange) { append_status(exchange.out.body, *world_.get(), now()); }
 
 void AdminHandler::tell_metrics(Exchange& exchange) { append_metrics(exchange.out.body, *world_.get(), now()); }
+
+void AdminHandler::begin_explain(Exchange& exchange) {
+  if (const auto parsed = parse_explain(exchange, *world_.get()); !parsed) refuse(exchange, parsed.error());
+}
+
+void AdminHandler::explain_waiting(Exchange& exchange) const { explain(exchange, *exchange.world, clock_); }
 
 }  // namespace geod

@@ -18,19 +18,25 @@ class AdminHandler final : public WorldHandler {
   void answer_waiting(Exchange& exchange) override;
 
  private:
-  // Fills `out.body`, with status 200 unless it says another one.
+  // `answer` fills `out.body`, with status 200 unless it says another one. Where there is `waiting`, that does, on a
+  // worker, of the world as of `answer`; unless `answer` refused.
   struct Route {
     std::string_view path;
     std::string_view methods;  // as in Allow
     std::string_view content_type;
     void (AdminHandler::*answer)(Exchange&);
+    void (AdminHandler::*waiting)(Exchange&) const = nullptr;
   };
   static std::span<const Route> routes();
+  // Null: there is none for that path.
+  static const Route* route_of(std::string_view path);
 
   void tell_health(Exchange& exchange);
   void tell_ready(Exchange& exchange);
   void tell_status(Exchange& exchange);
   void tell_metrics(Exchange& exchange);
+  void begin_explain(Exchange& exchange);
+  void explain_waiting(Exchange& exchange) const;
   Now now() const { return {clock_.wall(), clock_.monotonic(), process_}; }
 
   const geo::Clock& clock_;

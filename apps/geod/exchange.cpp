@@ -10,7 +10,7 @@ namespace {
 constexpr std::array<std::string_view, kKnownCount> kNames{
     "host",      "content-length",  "transfer-encoding", "authorization",  "accept",          "origin",
     "forwarded", "x-forwarded-for", "x-request-id",      "x-original-uri", "x-original-host", "x-real-ip",
-    "geo-hops"};
+    "geo-hops",  "x-client-token"};
 
 // A method is any token that a client makes up; the log takes the usual ones.
 std::string_view method_for_log(std::string_view method) {

@@ -33,8 +33,9 @@ enum class Known : std::uint8_t {
   x_original_host,
   x_real_ip,
   geo_hops,
+  x_client_token,
 };
-inline constexpr std::size_t kKnownCount = 13;
+inline constexpr std::size_t kKnownCount = 14;
 
 class Headers {
  public:

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "geo/base/text.h"
+#include "query.h"
 
 namespace geod {
 namespace {
@@ -22,23 +23,6 @@ constexpr std::size_t kEchoMax = 64;   // bytes of what is no address
 constexpr std::size_t kDepthMax = 16;  // of the body's JSON
 
 geo::Result<void> bad(std::string detail) { return geo::deny(ErrorCode::bad_request, std::move(detail)); }
-
-// The one parameter `ip`; others are passed over.
-geo::Result<void> read_query(std::string_view query, std::vector<Asked>& asked) {
-  for (const std::string_view pair : geo::split(query, '&')) {
-    const std::size_t equals = pair.find('=');
-    if (pair.substr(0, equals) != "ip") continue;
-    if (!asked.empty()) return bad("ip: given twice");
-    const std::string_view value = equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
-    if (value.empty()) return bad("ip: empty");
-    const auto decoded = geo::percent_decoded(value);
-    const auto ip = decoded ? geo::Ip::parse(*decoded) : std::nullopt;
-    if (!ip) return bad("ip: not an address");
-    asked.push_back({ip, {}, {}});
-  }
-  if (asked.empty()) return bad("ip: missing");
-  return {};
-}
 
 std::string_view cut(std::string_view text) {
   std::size_t end = 0;
@@ -163,7 +147,8 @@ bool ResolveHandler::answer(Exchange& exchange) {
     return true;
   }
   geo::Result<void> read = read_hops(in.headers, exchange.hops);
-  if (read) read = many ? read_body(in.body, exchange.asked) : read_query(in.query, exchange.asked);
+  if (read && many) read = read_body(in.body, exchange.asked);
+  if (read && !many) read = ip_of(in.query).map([&](const geo::Ip& ip) { exchange.asked.push_back({ip, {}, {}}); });
   if (!read) {
     refuse(exchange, read.error());
     return true;

@@ -54,6 +54,7 @@ struct Request {
   MonotonicTime arrived{};               // what waits and caches are counted from
   std::optional<place::Location> place;  // a place instead of an address (geoctl --place): locate is skipped
   bool will_watch = false;               // GET, neither HEAD nor geoctl: takes a lease, and is under way from now on
+  bool aside = false;                    // /explain: nothing remembers that it was asked, see Moment
   std::uint64_t dice = 0;                // random, for the policies that roll
 
   std::span<const std::string_view> exclude() const { return {exclude_ids.data(), excluded}; }

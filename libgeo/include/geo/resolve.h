@@ -44,6 +44,7 @@ struct Query {
   MonotonicTime now{};  // when the request came
   unsigned hops = 0;    // geo-resolvers that passed it on before this one
   bool counts = true;   // false: whoever asks has asked before, and tables in memory counted that
+  bool aside = false;   // see Moment
 };
 
 // Errors: unknown_address, reserved_address, upstream_unavailable; nothing (see Polled) where it would have to wait:

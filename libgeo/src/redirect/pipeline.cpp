@@ -19,7 +19,7 @@ class Journey {
       : request_(request),
         on_(snapshot),
         wait_(wait),
-        at_{request.now, request.arrived, wait},
+        at_{request.now, request.arrived, wait, request.aside},
         books_{snapshot.billing.get(), snapshot.leases.get(), snapshot.on_unknown},
         clock_(clock),
         decision_(decision),
@@ -27,7 +27,7 @@ class Journey {
 
   // locate, group, select, authorize, bill, inspect, sign - in this order.
   Outcome walk() {
-    if (wait_.allowed()) start_look_ups();
+    if (wait_.allowed() && !request_.aside) start_look_ups();
     if (Outcome o = step(Step::locate, [&](TraceStep* t) { return locate(t); }); o != Outcome::go_on) return o;
     if (Outcome o = step(Step::group, [&](TraceStep* t) { return group(t); }); o != Outcome::go_on) return o;
     // A client that has no right learns nothing about nodes: that nobody can serve is told after authorize and bill.
@@ -210,7 +210,8 @@ class Journey {
 
   // A walk that may wait is the second one.
   resolve::Query where(Wait wait) const {
-    return {request_.client_ip, on_.topology.get(), wait, request_.arrived, 0, !wait_.allowed()};
+    const bool counts = !wait_.allowed() && !request_.aside;
+    return {request_.client_ip, on_.topology.get(), wait, request_.arrived, 0, counts, request_.aside};
   }
   auth::Query asked() const { return {request_.token, "view", "camera", request_.camera, request_.server}; }
   billing::Query billed() const {

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "geo/base/cache.h"
@@ -49,6 +50,33 @@ TEST(CacheLife, AnswerIsFreshForItsTtl) {
     EXPECT_EQ(told(cache.get(1, kNow + 100ms - 1ns, Wait::never(), kNotAsked)), "a from cache");
   }
   EXPECT_EQ(at_hand(cache, kNow + 100ms), "nothing, asks");
+}
+
+TEST(CacheLook, TellsWhatIsAtHandAndChangesNothing) {
+  Texts cache(kLimits, Stale::when_failed);
+  const auto told_looking = [&](MonotonicTime now, auto start) {
+    return told(cache.look(1, now, Wait::until(now), start));
+  };
+  EXPECT_EQ(told_looking(kNow, answers("a", kNow)), "a from upstream");
+  EXPECT_EQ(at_hand(cache, kNow), "nothing, asks") << "what it was told is not kept";
+  cache.get(2, kNow, Wait::never(), answers("b", kNow));
+  const CacheStats before = cache.stats();
+  EXPECT_EQ(told(cache.look(2, kNow + 1ms, Wait::never(), kNotAsked)), "b from cache");
+  EXPECT_EQ(told(cache.look(3, kNow, Wait::never(), kNotAsked)), "nothing");
+  const auto away = deny(ErrorCode::upstream_unavailable, "away");
+  EXPECT_EQ(told(cache.look(2, kNow + 150ms, Wait::until(kNow), answers(away, kNow + 150ms))), "b stale");
+  EXPECT_EQ(told(cache.look(4, kNow, Wait::until(kNow), answers(away, kNow))), "upstream_unavailable from upstream");
+  const CacheStats after = cache.stats();
+  EXPECT_EQ(std::tie(after.hits, after.misses, after.stale, after.loads, after.failures, after.entries),
+            std::tie(before.hits, before.misses, before.stale, before.loads, before.failures, before.entries));
+}
+
+TEST(CacheLook, JoinsACallUnderWay) {
+  Texts cache(kLimits, Stale::when_failed);
+  std::vector<Texts::Load> loads;
+  EXPECT_EQ(told(cache.get(1, kNow, Wait::never(), keeps(loads))), "nothing");
+  loads.front().finish("a", kNow);
+  EXPECT_EQ(told(cache.look(1, kNow, Wait::never(), kNotAsked)), "a from upstream");
 }
 
 TEST(CacheLife, WhatCameSinceTheRequestCameIsTheUpstreams) {

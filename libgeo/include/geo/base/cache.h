@@ -108,6 +108,8 @@ class Cache {
 
     // Of a Load that was not moved from.
     const Key& key() const { return flight_->node->key; }
+    // For a look(): whoever counts calls leaves it out.
+    bool aside() const { return flight_->aside; }
     // ttl: what the upstream allows, if that is shorter than the limits'. A denial that is_failure() is told to those
     // who asked before `now` and to nobody else (a stale entry serves them instead); any other is kept for
     // negative_ttl. Without memory to keep it, the answer is told to those who wait.
@@ -136,6 +138,12 @@ class Cache {
   template <class Start>
   std::optional<Hit> get(const Key& key, MonotonicTime now, Wait wait, Start&& start);
 
+  // What get() would answer, by one who only looks: nothing is kept, counted or counted on afterwards. What is not at
+  // hand is asked for this one alone, unless it is under way, and only where `wait` allows it; a stale entry that get()
+  // would refresh is not.
+  template <class Start>
+  std::optional<Hit> look(const Key& key, MonotonicTime now, Wait wait, Start&& start);
+
   CacheStats stats() const;
 
  private:
@@ -153,7 +161,7 @@ class Cache {
     return {std::move(node), entry};
   }
   // What can be told of a call under way, or of what it was to replace.
-  std::optional<Hit> landed(Flight& flight, Handle old, MonotonicTime now, Wait wait, bool at_once);
+  std::optional<Hit> landed(Flight& flight, Handle old, MonotonicTime now, Wait wait, bool at_once, bool counts = true);
 
   std::shared_ptr<Core> core_;
   Stale stale_;
@@ -172,7 +180,8 @@ struct Cache<Key, Value, Hash>::Node {
 // A call under way, and what came of it.
 template <class Key, class Value, class Hash>
 struct Cache<Key, Value, Hash>::Flight {
-  Flight(const Key& key, std::uint64_t hash, MonotonicTime now) : node(std::make_shared<Node>(key, hash)), ended(now) {}
+  Flight(const Key& key, std::uint64_t hash, MonotonicTime now, bool aside_ = false)
+      : node(std::make_shared<Node>(key, hash)), aside(aside_), ended(now) {}
 
   // Has it ended, or does it until then?
   bool await(Wait wait) {
@@ -186,6 +195,7 @@ struct Cache<Key, Value, Hash>::Flight {
 
   // Set before `done`: the memory for the answer is there before the call is made.
   const std::shared_ptr<Node> node;
+  const bool aside;  // of a look(): its answer is told, not kept
   MonotonicTime ended;
   bool failed = false;  // and kept
 
@@ -248,10 +258,10 @@ struct Cache<Key, Value, Hash>::Core {
     entry.stale_until = answer ? after(entry.fresh_until, limits.stale) : entry.fresh_until;
     entry.answer = std::move(answer);
     flight->ended = now;
-    if (failed) failures.add();
+    if (failed && !flight->aside) failures.add();
 
     Handle gone;  // ends after the lock
-    {
+    if (!flight->aside) {
       Shard& shard = shard_of(node->hash);
       const std::lock_guard lock(shard.mutex);
       try {
@@ -333,19 +343,46 @@ auto Cache<Key, Value, Hash>::get(const Key& key, MonotonicTime now, Wait wait, 
 }
 
 template <class Key, class Value, class Hash>
-auto Cache<Key, Value, Hash>::landed(Flight& flight, Handle old, MonotonicTime now, Wait wait, bool at_once)
-    -> std::optional<Hit> {
+template <class Start>
+auto Cache<Key, Value, Hash>::look(const Key& key, MonotonicTime now, Wait wait, Start&& start) -> std::optional<Hit> {
+  const std::uint64_t hash = core_->salted(key);
+  Handle old;
+  std::shared_ptr<Flight> flight;
+  {
+    auto& shard = core_->shard_of(hash);
+    const std::lock_guard lock(shard.mutex);
+    if (const Handle* kept = shard.kept.find(hash, key)) {
+      const Entry& entry = (*kept)->entry;
+      if (now < entry.fresh_until)
+        return Hit{entry_of(*kept), entry.loaded_at >= now ? Hit::From::upstream : Hit::From::cache};
+      if (now < entry.stale_until) old = *kept;
+    }
+    const auto found = shard.flights.find(key);
+    if (found != shard.flights.end() && !found->second->failed_before(now)) flight = found->second;
+  }
+  if (old && stale_ == Stale::while_refreshed) return Hit{entry_of(std::move(old)), Hit::From::stale};
+  if (!flight) {
+    if (!wait.allowed()) return {};
+    flight = std::make_shared<Flight>(key, hash, now, true);
+    start(Load(core_, flight));
+  }
+  return landed(*flight, std::move(old), now, wait, false, false);
+}
+
+template <class Key, class Value, class Hash>
+auto Cache<Key, Value, Hash>::landed(Flight& flight, Handle old, MonotonicTime now, Wait wait, bool at_once,
+                                     bool counts) -> std::optional<Hit> {
   const bool done = flight.await(wait);
   const Result<Value>& answer = flight.node->entry.answer;
   if (!done || (!answer && is_failure(answer.error().code))) {
     // by now, as far as this can be known without a clock
     const MonotonicTime then = std::max(now, done ? flight.ended : wait.deadline());
     if (old && (done || at_once || wait.allowed()) && then < old->entry.stale_until) {
-      core_->stale.add();
+      if (counts) core_->stale.add();
       return Hit{entry_of(std::move(old)), Hit::From::stale};
     }
   }
-  if (done || wait.allowed()) core_->misses.add();
+  if (counts && (done || wait.allowed())) core_->misses.add();
   if (!done) return {};
   return Hit{entry_of(flight.node), Hit::From::upstream};
 }

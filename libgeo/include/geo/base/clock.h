@@ -36,6 +36,7 @@ struct Moment {
   WallTime now;
   MonotonicTime monotonic{};
   Wait wait = Wait::never();
+  bool aside = false;  // of one who only looks: no cache keeps what it asks for, and nothing counts that it did
 };
 
 }  // namespace geo

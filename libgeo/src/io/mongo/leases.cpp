@@ -159,9 +159,12 @@ Polled<billing::Leased> Leases::look(const billing::LeaseKey& key, const billing
 Polled<LeaseAnswer> Leases::ask(const billing::LeaseKey& key, const billing::LeaseTerms& terms, const Moment& at,
                                 bool takes) const {
   const MonotonicTime start = clock_.monotonic();
+  const auto count = [&](Outcome outcome) {
+    if (!at.aside) health_->calls.add(outcome);
+  };
   const auto is_open = [&](const Breaker& breaker) { return breaker.state(start) == Breaker::State::open; };
   if (is_open(health_->breaker) || (takes && is_open(writes_))) {
-    health_->calls.add(Outcome::refused);
+    count(Outcome::refused);
     return answer_of({true, {}}, takes);
   }
   const MonotonicTime due = std::min(at.wait.deadline(), start + 2 * timeout_);
@@ -170,7 +173,7 @@ Polled<LeaseAnswer> Leases::ask(const billing::LeaseKey& key, const billing::Lea
   auto answered = request->answered();
   if (!put(user, request)) {
     note(kTooMany);
-    health_->calls.add(Outcome::refused);
+    count(Outcome::refused);
     return answer_of({false, {}}, takes);
   }
   const bool is_late = answered.wait_for(due - start) != std::future_status::ready && request->leave();
@@ -179,12 +182,12 @@ Polled<LeaseAnswer> Leases::ask(const billing::LeaseKey& key, const billing::Lea
     answer = answered.get();
     const bool is_known =
         *answer ? !takes || (*answer)->lease != billing::Lease::none : !is_failure(answer->error().code);
-    health_->calls.add(is_known ? Outcome::found : request->called ? Outcome::failed : Outcome::refused);
+    count(is_known ? Outcome::found : request->called ? Outcome::failed : Outcome::refused);
     if (*answer || !is_failure(answer->error().code)) return answer;
   } else {
     leave(user, request);
     note(request->called ? "it did not answer in time" : kTooMany);
-    health_->calls.add(request->called ? Outcome::failed : Outcome::refused);
+    count(request->called ? Outcome::failed : Outcome::refused);
     answer = answer_of({false, {}}, takes);
   }
   if (clock_.monotonic() >= at.wait.deadline()) return std::nullopt;

@@ -118,7 +118,7 @@ class Loads {
   static constexpr const char* kTooMany = "too many are waiting for it";
 
   void finish(Load load, Result<Value> answer, std::optional<std::chrono::milliseconds> ttl, Outcome outcome) {
-    health_->calls.add(outcome);
+    if (!load.aside()) health_->calls.add(outcome);
     load.finish(std::move(answer), clock_.monotonic(), ttl);
   }
   void finish(Load load, Denial denial, bool called) {
