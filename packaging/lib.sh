@@ -10,8 +10,8 @@ BUILD_PACKAGES="cmake g++ ninja-build pkg-config
 # To watch it work.
 DEMO_PACKAGES="ca-certificates curl"
 # To test it. nginx is a video node in front of a file that ffmpeg made; Java runs the MongoDB that tests/support/mongo builds.
-TEST_PACKAGES="ccache clang-format curl default-jdk-headless ffmpeg git libgmock-dev libgtest-dev man-db maven nginx
-  python3 python3-pymongo python3-pytest python3-pytest-xdist"
+TEST_PACKAGES="ccache chromium chromium-driver clang-format curl default-jdk-headless ffmpeg git libgmock-dev libgtest-dev man-db maven nginx
+  python3 python3-jsonschema python3-pymongo python3-pytest python3-pytest-xdist python3-selenium"
 # To build the benchmarks (-DGEO_BENCH=ON), and the peers that geod is measured beside.
 BENCH_PACKAGES="libbenchmark-dev libnginx-mod-http-geoip2 nginx python3 util-linux wrk"
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <map>
 
-#include "land.h"
+#include "../land.h"
 #include "svg_paint.h"
 
 namespace geoctl {
@@ -124,7 +124,7 @@ class Map {
     const Projection& on = *projection_;
     const Point origin_at = on.at({0, 0});
     put(out_, "<path transform=\"translate({:.2f} {:.2f}) scale({:.4f})\" fill=\"#dcdfd6\" d=\"{}\"/>\n", origin_at.x,
-        origin_at.y, on.scale() / 2, kLand);
+        origin_at.y, on.scale() / 2, apps::kLand);
     const int step = on.east() - on.west() > 180 ? 30 : 10;
     const auto first = [step](double from) { return static_cast<int>(std::ceil(from / step)) * step; };
     out_ += "<g stroke=\"#b9c4cc\" stroke-width=\"0.5\" stroke-opacity=\"0.6\">\n";

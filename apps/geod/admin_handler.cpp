@@ -7,6 +7,7 @@
 #include "explain.h"
 #include "geo/base/text.h"
 #include "metrics.h"
+#include "page.h"
 #include "status.h"
 
 namespace geod {
@@ -29,6 +30,11 @@ std::span<const AdminHandler::Route> AdminHandler::routes() {
       {"/readyz", kGet, kJson, &AdminHandler::tell_ready},
       {"/status.json", kGet, kJson, &AdminHandler::tell_status},
       {"/explain", kGet, kJson, &AdminHandler::begin_explain, &AdminHandler::explain_waiting},
+      {"/openapi.json", kGet, kJson, &AdminHandler::tell_openapi},
+      {"/", kGet, "text/html; charset=utf-8", &AdminHandler::tell_page},
+      {"/app.js", kGet, "text/javascript; charset=utf-8", &AdminHandler::tell_script},
+      {"/app.css", kGet, "text/css; charset=utf-8", &AdminHandler::tell_style},
+      {"/icon.svg", kGet, "image/svg+xml", &AdminHandler::tell_icon},
       {"/metrics", kGet, "text/plain; version=0.0.4; charset=utf-8", &AdminHandler::tell_metrics},
   };
   return kRoutes;
@@ -78,6 +84,17 @@ void AdminHandler::tell_ready(Exchange& exchange) {
 void AdminHandler::tell_status(Exchange& exchange) { append_status(exchange.out.body, *world_.get(), now()); }
 
 void AdminHandler::tell_metrics(Exchange& exchange) { append_metrics(exchange.out.body, *world_.get(), now()); }
+
+void AdminHandler::tell_page(Exchange& exchange) {
+  exchange.out.header("Content-Security-Policy", page::kPolicy);
+  exchange.out.header("X-Content-Type-Options", "nosniff");
+  exchange.out.header("Referrer-Policy", "no-referrer");
+  exchange.out.body = page::html();
+}
+void AdminHandler::tell_script(Exchange& exchange) { exchange.out.body = page::script(); }
+void AdminHandler::tell_style(Exchange& exchange) { exchange.out.body = page::style(); }
+void AdminHandler::tell_icon(Exchange& exchange) { exchange.out.body = page::icon(); }
+void AdminHandler::tell_openapi(Exchange& exchange) { exchange.out.body = page::openapi(); }
 
 void AdminHandler::begin_explain(Exchange& exchange) {
   if (const auto parsed = parse_explain(exchange, *world_.get()); !parsed) refuse(exchange, parsed.error());

@@ -35,6 +35,11 @@ class AdminHandler final : public WorldHandler {
   void tell_ready(Exchange& exchange);
   void tell_status(Exchange& exchange);
   void tell_metrics(Exchange& exchange);
+  void tell_page(Exchange& exchange);
+  void tell_script(Exchange& exchange);
+  void tell_style(Exchange& exchange);
+  void tell_icon(Exchange& exchange);
+  void tell_openapi(Exchange& exchange);
   void begin_explain(Exchange& exchange);
   void explain_waiting(Exchange& exchange) const;
   Now now() const { return {clock_.wall(), clock_.monotonic(), process_}; }

@@ -28,15 +28,30 @@ void append_nodes(Json& json, const World& world) {
   json.close(']');
 }
 
+// Its own place, or else that of its first node that has one.
+std::optional<geo::place::Coordinates> place_of(const geo::place::Topology& topology, geo::place::Index group) {
+  if (const auto& own = topology.group(group).coordinates) return own;
+  for (const geo::place::Index node : topology.nodes_of(group))
+    if (const auto& its = topology.node(node).coordinates) return its;
+  return std::nullopt;
+}
+
 void append_groups(Json& json, const World& world) {
   json.key("groups").open('[');
   if (world.snapshot.topology != nullptr) {
     const geo::place::Topology& topology = *world.snapshot.topology;
-    for (std::size_t i = 0; i < topology.rows().groups.size(); ++i)
-      json.open('{')
-          .field("id", topology.rows().groups[i].id)
-          .field("nodes", static_cast<std::int64_t>(topology.nodes_of(static_cast<geo::place::Index>(i)).size()))
-          .close('}');
+    for (std::size_t i = 0; i < topology.rows().groups.size(); ++i) {
+      const auto group = static_cast<geo::place::Index>(i);
+      std::int64_t under_way = 0;
+      for (const geo::place::Index node : topology.nodes_of(group)) under_way += world.snapshot.live->under_way(node);
+      json.open('{').field("id", topology.group(group).id);
+      json.field("nodes", static_cast<std::int64_t>(topology.nodes_of(group).size())).key("coordinates");
+      if (const auto at = place_of(topology, group))
+        json.open('[').number(at->latitude).number(at->longitude).close(']');
+      else
+        json.null();
+      json.field("under_way", under_way).close('}');
+    }
   }
   json.close(']');
 }

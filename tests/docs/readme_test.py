@@ -25,6 +25,7 @@ VOLATILE = [
     (r"(?m)^X-Request-Id: .*$", "X-Request-Id: _"),
     (r'"request_id":"\w+"', '"request_id":"_"'),
     (r'"expires_at":"[^"]+"', '"expires_at":"_"'),
+    (r'"duration_us":[\d.]+', '"duration_us":_'),
 ]
 
 

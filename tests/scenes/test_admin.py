@@ -65,6 +65,8 @@ def test_status(stage):
         "id": "node-frankfurt-1", "group": "eu", "state": "up", "reason": "report", "since": None, "weight": 100, "load": 0.25}
     assert nodes["node-moscow-2"]["reason"] == "admin"
     assert {group["id"]: group["nodes"] for group in found["groups"]} == {"ru-msk": 3, "ru-spb": 1, "eu": 2, "us": 1, "asia": 1}
+    [moscow] = [group for group in found["groups"] if group["id"] == "ru-msk"]
+    assert moscow == {"id": "ru-msk", "nodes": 3, "coordinates": [55.75, 37.61], "under_way": 0}
     assert found["caches"]["places"]["entries"] == 0
     [file] = found["resolver"]["files"]
     assert file["path"] == str(geod.world.path / "city.mmdb") and file["type"] == "GeoLite2-City"

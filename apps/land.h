@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-namespace geoctl {
+namespace apps {
 
 // clang-format off
 inline constexpr std::string_view kLand =
@@ -73,4 +73,4 @@ inline constexpr std::string_view kLand =
     " 2-6-1zM138 97l3 2-4 1zM25 -112l-1 2-2-1zM243 17l3-1 0 1zM-360 -143l5 0-5 1z";
 // clang-format on
 
-}  // namespace geoctl
+}  // namespace apps
