@@ -38,7 +38,8 @@ Polled<Right> Rules::authorize(const Query& query, const Moment& at) const {
   };
   // Both side by side, where waiting is allowed.
   if (at.wait.allowed())
-    (void)store_->rights(held->owner, "server", query.server, query.server, {at.now, at.monotonic, Wait::never()});
+    (void)store_->rights(held->owner, "server", query.server, query.server,
+                         {at.now, at.monotonic, Wait::never(), at.aside});
   for (const Object& object : {Object{query.object_type, query.object_id}, Object{"server", query.server}}) {
     auto rights = store_->rights(held->owner, object.type, query.server, object.id, at);
     if (!rights) return std::nullopt;

@@ -35,7 +35,8 @@ class Account {
 
   Polled<Bill> bill() {
     // Both are known by the user's id: side by side, where waiting is allowed.
-    if (at_.wait.allowed()) (void)books_.store->usage(query_.owner_id, {at_.now, at_.monotonic, Wait::never()});
+    if (at_.wait.allowed())
+      (void)books_.store->usage(query_.owner_id, {at_.now, at_.monotonic, Wait::never(), at_.aside});
     auto user = books_.store->user(query_.owner_id, at_);
     if (!user) return std::nullopt;
     const Result<Held<User>> account = settled(std::move(*user), books_.on_unknown);
