@@ -1,20 +1,36 @@
 #include "listener.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 namespace geod {
 
 Listener::~Listener() {
   loops_.clear();
-  if (bound_.address.is_unix()) ::unlink(bound_.address.path.c_str());
+  if (bound_.address.is_unix() && !passed_) ::unlink(bound_.address.path.c_str());
 }
 
 tl::expected<void, std::string> Listener::bind(const Address& address, std::size_t loops) {
   auto bound = listen_on(address, loops);
   if (!bound) return tl::unexpected(std::move(bound.error()));
   bound_ = std::move(*bound);
+  return {};
+}
+
+tl::expected<void, std::string> Listener::take(PassedSocket socket, std::size_t loops) {
+  passed_ = true;
+  bound_.address = std::move(socket.address);
+  for (std::size_t i = 1; i < loops; ++i) {
+    Fd another(::fcntl(socket.fd.get(), F_DUPFD_CLOEXEC, 0));
+    if (!another) return tl::unexpected(fmt::format("the passed socket: {}", std::strerror(errno)));
+    bound_.sockets.push_back(std::move(another));
+  }
+  bound_.sockets.push_back(std::move(socket.fd));
   return {};
 }
 
@@ -26,7 +42,7 @@ tl::expected<void, std::string> Listener::start(const MakeHandler& make_handler,
   each.connections = std::min(all_loops.connections, 2 * (all_loops.connections / loops + 1));
   for (Fd& socket : bound_.sockets) {
     loops_.push_back(std::make_unique<Loop>(around_, make_handler()));
-    if (auto started = loops_.back()->start(std::move(socket), each); !started) return started;
+    if (auto started = loops_.back()->start(std::move(socket), passed_, each); !started) return started;
   }
   bound_.sockets.clear();
   return {};
@@ -42,6 +58,10 @@ void Listener::sweep(const Connections::Limits& limits) {
 
 void Listener::wake() {
   for (const auto& loop : loops_) loop->wake();
+}
+
+bool Listener::is_awake() const {
+  return std::all_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->is_awake(); });
 }
 
 std::size_t Listener::open_count() {

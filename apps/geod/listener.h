@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "loop.h"
+#include "passed_sockets.h"
 #include "socket.h"
 
 namespace geod {
@@ -24,6 +25,8 @@ class Listener {
 
   // Errors name the address.
   tl::expected<void, std::string> bind(const Address& address, std::size_t loops);
+  // In the place of bind(): all loops accept from the one socket.
+  tl::expected<void, std::string> take(PassedSocket socket, std::size_t loops);
   tl::expected<void, std::string> start(const MakeHandler& make_handler, const LoopLimits& all_loops);
 
   const std::string& name() const { return around_.listener; }
@@ -32,11 +35,14 @@ class Listener {
   void quiesce();
   void sweep(const Connections::Limits& limits);
   void wake();
+  // Have all loops been round since they were woken?
+  bool is_awake() const;
   std::size_t open_count();
 
  private:
   const Surroundings around_;
   Bound bound_;
+  bool passed_ = false;
   std::vector<std::unique_ptr<Loop>> loops_;
 };
 

@@ -60,7 +60,7 @@ Loop::~Loop() {
   MHD_stop_daemon(daemon_);
 }
 
-tl::expected<void, std::string> Loop::start(Fd socket, const LoopLimits& limits) {
+tl::expected<void, std::string> Loop::start(Fd socket, bool passed, const LoopLimits& limits) {
   constexpr unsigned kFlags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
   daemon_ = MHD_start_daemon(kFlags, 0, nullptr, nullptr, &Loop::on_request, this,      //
                              MHD_OPTION_EXTERNAL_LOGGER, &Loop::on_message, this,       // first, to hear of the others
@@ -79,11 +79,12 @@ tl::expected<void, std::string> Loop::start(Fd socket, const LoopLimits& limits)
     return tl::unexpected<std::string>("the HTTP server cannot be started");
   }
   socket_ = std::move(socket);
+  passed_ = passed;
   return {};
 }
 
 void Loop::quiesce() {
-  if (daemon_ == nullptr || MHD_quiesce_daemon(daemon_) == MHD_INVALID_SOCKET) return;
+  if (daemon_ == nullptr || MHD_quiesce_daemon(daemon_) == MHD_INVALID_SOCKET || passed_) return;
   // Clients that the kernel let in before we stopped would see a reset.
   for (;;) {
     sockaddr_storage peer{};
@@ -94,19 +95,21 @@ void Loop::quiesce() {
     else if (errno != ECONNABORTED && errno != EINTR)
       break;
   }
-  // Refuses from now on; closed once the loop is gone, which may still poll it. Right only for a socket that geod
-  // opened itself: one that was passed to it ends for its next owner too.
+  // Refuses from now on; closed once the loop is gone, which may still poll it.
   ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 // A connection that says nothing and ends: libmicrohttpd's thread does nothing of ours without one.
 void Loop::wake() {
+  const std::uint64_t wake = wakes_.fetch_add(1) + 1;
   int ends[2];
   if (daemon_ == nullptr || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return;
   ::close(ends[1]);
   sockaddr_storage nobody{};
   nobody.ss_family = AF_UNIX;
-  MHD_add_connection(daemon_, ends[0], reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody.ss_family);
+  if (MHD_add_connection(daemon_, ends[0], reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody.ss_family) ==
+      MHD_NO)
+    woken_.store(wake);  // it has as many connections as it may have, which is no sleep
 }
 
 void* Loop::on_target(void* cls, const char* uri, MHD_Connection* connection) {
@@ -256,6 +259,7 @@ void Loop::on_completed(void* cls, MHD_Connection* connection, void** context, M
 void Loop::on_connection(void* cls, MHD_Connection* connection, void** context, MHD_ConnectionNotificationCode what) {
   Loop& loop = *static_cast<Loop*>(cls);
   if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+    loop.woken_.store(loop.wakes_.load());
     const sockaddr* const peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     *context = loop.connections_.open(fd, peer_of(peer));

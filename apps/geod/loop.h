@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -55,11 +56,15 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  tl::expected<void, std::string> start(Fd socket, const LoopLimits& limits);
-  // Accepts nothing new but what the kernel has accepted already.
+  // passed: the socket is others' too, now and when geod is gone.
+  tl::expected<void, std::string> start(Fd socket, bool passed, const LoopLimits& limits);
+  // Accepts nothing new but what the kernel has accepted already. Clients that wait in a socket that was passed are
+  // left to whoever has it next.
   void quiesce();
   // Has the handler catch up. Threads: any.
   void wake();
+  // Has it been round since it was woken? Threads: any.
+  bool is_awake() const { return woken_.load() >= wakes_.load(); }
   Connections& connections() { return connections_; }
 
  private:
@@ -88,7 +93,9 @@ class Loop {
   std::vector<Exchange*> free_;
   std::string line_;
   std::atomic<geo::MonotonicTime> next_warning_{geo::MonotonicTime::min()};  // of limits that were hit
+  std::atomic<std::uint64_t> wakes_{0}, woken_{0};
   Fd socket_;
+  bool passed_ = false;
   MHD_Daemon* daemon_ = nullptr;
 };
 

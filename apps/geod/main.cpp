@@ -1,5 +1,6 @@
 // geod: the geo redirect as a service. See geod(8).
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -16,9 +18,14 @@
 #include "geo/compose.h"
 #include "geo/config.h"
 #include "geo/io/system.h"
+#include "passed_sockets.h"
 #include "server.h"
+#include "service_manager.h"
 
 namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 struct Arguments {
   std::string config;
@@ -77,22 +84,35 @@ sigset_t block_signals() {
   return signals;
 }
 
-int serve(std::shared_ptr<const geo::compose::World> world, const sigset_t& signals, const geod::AppLog& log) {
+int serve(std::shared_ptr<const geo::compose::World> world, geod::PassedSockets sockets, const sigset_t& signals,
+          const geod::AppLog& log) {
   raise_descriptor_limit(world->config.http.max_connections, log);
-  geod::Server server(std::move(world), GEOD_VERSION, log);
+  const seconds drain(world->config.http.drain_s);
+  const geo::io::SystemClock clock;
+  geod::ServiceManager manager(clock);
+  geod::Server server(std::move(world), GEOD_VERSION, log, std::move(sockets));
   if (auto started = server.start(); !started) {
     tell(("geod: " + started.error() + "\n").c_str());
     return geo::kExitUsage;
   }
   log.info("ready");
+  manager.ready();
+  const auto watch = [&] { manager.watch([&server] { return server.is_awake(); }); };
   for (;;) {
-    const timespec half_a_second{0, 500'000'000};
-    const int signal = ::sigtimedwait(&signals, nullptr, &half_a_second);
+    manager.status(server.summary());
+    watch();
+    const timespec patience{0, manager.patience(milliseconds(500)).count()};
+    const int signal = ::sigtimedwait(&signals, nullptr, &patience);
     server.tick();
-    if (signal == SIGHUP) server.hang_up();
+    if (signal == SIGHUP) {
+      manager.reloading();
+      server.hang_up();
+      manager.ready();
+    }
     if (signal == SIGTERM || signal == SIGINT) break;
   }
-  if (!server.drain()) std::_Exit(geo::kExitOk);
+  manager.stopping(drain + seconds(5));
+  if (!server.drain(watch)) std::_Exit(geo::kExitOk);
   log.info("stopped");
   return geo::kExitOk;
 }
@@ -101,7 +121,15 @@ int run(int argc, char** argv) {
   Arguments arguments;
   if (const auto status = read_arguments(argc, argv, arguments)) return *status;
 
-  const geo::config::Read read = geo::config::read_file(arguments.config, geo::io::environment("GEO_"));
+  tl::expected<geod::PassedSockets, std::string> sockets;
+  if (!arguments.check) sockets = geod::take_passed_sockets();
+  if (!sockets) {
+    tell(("geod: " + sockets.error() + "\n").c_str());
+    return geo::kExitUsage;
+  }
+  std::vector<geo::config::Variable> environment = geo::io::environment("GEO_");
+  put_into(environment, *sockets);
+  const geo::config::Read read = geo::config::read_file(arguments.config, environment);
   geo::compose::Options options;
   options.serving = true;
   options.indexed = !arguments.check;
@@ -116,7 +144,7 @@ int run(int argc, char** argv) {
   if (built.world == nullptr && !built.denial) return tell(built.faults);
   if (arguments.check) return geo::kExitOk;
 
-  return serve(std::move(built.world), signals, log);
+  return serve(std::move(built.world), std::move(*sockets), signals, log);
 }
 
 }  // namespace

@@ -27,8 +27,10 @@ constexpr seconds kFailuresEvery{10};
 
 }  // namespace
 
-Server::Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log)
+Server::Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log,
+               PassedSockets sockets)
     : log_(log),
+      passed_(std::move(sockets)),
       config_(world->config),
       worlds_(world),
       told_world_(std::move(world)),
@@ -83,17 +85,23 @@ tl::expected<void, std::string> Server::start_parts() {
 tl::expected<void, std::string> Server::add(const std::string& name, const std::string& address, std::size_t loops,
                                             const Listener::MakeHandler& make_handler) {
   if (address.empty()) return {};
-  const auto parsed = parse_address(address);
-  if (!parsed) return tl::unexpected(fmt::format("listen.{}: {}", name, parsed.error()));
   AccessLog* const access = name == "admin" ? nullptr : access_log_.get();
   auto listener = std::make_unique<Listener>(
       Surroundings{name, log_, access, *workers_, clock_, draining_, config_.log.mask_client_ip});
   const LoopLimits limits{static_cast<unsigned>(config_.http.max_connections), seconds(config_.http.idle_timeout_s)};
-  auto done = listener->bind(*parsed, loops);
+  auto done = open(*listener, address, loops);
   if (done) done = listener->start(make_handler, limits);
   if (!done) return tl::unexpected(fmt::format("listen.{}: {}", name, done.error()));
   listeners_.push_back(std::move(listener));
   return {};
+}
+
+tl::expected<void, std::string> Server::open(Listener& listener, const std::string& address, std::size_t loops) {
+  if (auto passed = passed_.extract(listener.name()); !passed.empty())
+    return listener.take(std::move(passed.mapped()), loops);
+  const auto parsed = parse_address(address);
+  if (!parsed) return tl::unexpected(parsed.error());
+  return listener.bind(*parsed, loops);
 }
 
 void Server::tick() {
@@ -150,13 +158,29 @@ void Server::tell_loops() {
   for (const auto& listener : listeners_) listener->wake();
 }
 
+std::string Server::summary() const {
+  std::string text = "listening on ";
+  for (const auto& listener : listeners_)
+    text += fmt::format("{}{} {}", listener == listeners_.front() ? "" : ", ", listener->name(),
+                        listener->address().to_string());
+  for (const std::string& reason : reasons_not_ready(*worlds_.latest())) text += "; " + reason;
+  return text;
+}
+
+bool Server::is_awake() {
+  for (const auto& listener : listeners_)
+    if (!listener->is_awake()) return false;
+  for (const auto& listener : listeners_) listener->wake();
+  return true;
+}
+
 void Server::hang_up() {
   if (access_log_ != nullptr)
     if (auto done = access_log_->reopen(); !done) log_.error("log.access: {}", done.error());
   if (databases_ != nullptr) databases_->look();
 }
 
-bool Server::drain() {
+bool Server::drain(const std::function<void()>& meanwhile) {
   const geo::MonotonicTime start = clock_.monotonic();
   // A tenth is kept for taking the parts down.
   const geo::MonotonicTime end = start + milliseconds(config_.http.drain_s * 900);
@@ -166,6 +190,7 @@ bool Server::drain() {
   while (open_count() > 0 && clock_.monotonic() < end) {
     const geo::MonotonicTime now = clock_.monotonic();
     sweep(now, now - start >= kIdleGrace);
+    meanwhile();
     std::this_thread::sleep_for(kDrainLook);
   }
   if (const std::size_t left = open_count(); left > 0) log_.warn("{} connections were still open at the end", left);

@@ -28,7 +28,9 @@ namespace geod {
 
 class Server {
  public:
-  Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log);
+  // sockets: what was passed, each in the place of one that would be bound.
+  Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log,
+         PassedSockets sockets = {});
   ~Server();
 
   // Binds and serves. The error names the listener and its address, or the log file.
@@ -37,13 +39,18 @@ class Server {
   void tick();
   // SIGHUP: opens the access log anew and looks at the databases.
   void hang_up();
+  // "listening on redirect 0.0.0.0:8080, admin 127.0.0.1:8081", and why nobody can be served where it is so.
+  std::string summary() const;
+  // Have all loops been round since this was asked the last time?
+  bool is_awake();
   // SIGTERM: stops accepting, answers what has begun. False: something was still waiting when [http] drain_s ended, and
-  // the process has to end without taking its parts down.
-  bool drain();
+  // the process has to end without taking its parts down. meanwhile: called many times a second.
+  bool drain(const std::function<void()>& meanwhile);
 
  private:
   tl::expected<void, std::string> add(const std::string& name, const std::string& address, std::size_t loops,
                                       const Listener::MakeHandler& make_handler);
+  tl::expected<void, std::string> open(Listener& listener, const std::string& address, std::size_t loops);
   tl::expected<void, std::string> start_parts();
   void tell_dropped();
   void tell_upstreams();
@@ -59,6 +66,7 @@ class Server {
   std::size_t open_count();
 
   const AppLog& log_;
+  PassedSockets passed_;  // and not yet served
   const geo::config::Config config_;
   geo::io::SystemClock clock_;
   Worlds worlds_;

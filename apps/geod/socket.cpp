@@ -51,6 +51,11 @@ SocketName name_of(const Address& address) {
   return name;
 }
 
+// Of IPv4 and IPv6: sin6_port is in the same place.
+std::uint16_t port_of(const sockaddr_storage& storage) {
+  return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
+}
+
 tl::unexpected<std::string> failed(const Address& address, std::string_view what) {
   return tl::unexpected(fmt::format("{}: {}: {}", address.to_string(), what, std::strerror(errno)));
 }
@@ -92,8 +97,7 @@ tl::expected<Bound, std::string> listen_on_tcp(const Address& address, std::size
       SocketName name;
       name.size = sizeof name.storage;
       ::getsockname(fd->get(), reinterpret_cast<sockaddr*>(&name.storage), &name.size);
-      bound.address.port =
-          ntohs(reinterpret_cast<const sockaddr_in*>(&name.storage)->sin_port);  // sin6_port is there too
+      bound.address.port = port_of(name.storage);
     }
     bound.sockets.push_back(std::move(*fd));
   }
@@ -180,6 +184,27 @@ tl::expected<Address, std::string> parse_address(std::string_view text) {
 
 tl::expected<Bound, std::string> listen_on(const Address& address, std::size_t count) {
   return address.is_unix() ? listen_on_unix(address) : listen_on_tcp(address, count);
+}
+
+tl::expected<Address, std::string> address_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0)
+    return tl::unexpected<std::string>(std::strerror(errno));
+  Address address;
+  if (storage.ss_family == AF_UNIX) {
+    const char* const path = reinterpret_cast<const sockaddr_un*>(&storage)->sun_path;
+    const std::size_t length = size - offsetof(sockaddr_un, sun_path);
+    if (length == 0 || path[0] == '\0') return tl::unexpected<std::string>("is a unix socket without a path");
+    address.path.assign(path, ::strnlen(path, length));
+    return address;
+  }
+  if (storage.ss_family != AF_INET && storage.ss_family != AF_INET6)
+    return tl::unexpected<std::string>("is neither IPv4 nor IPv6");
+  address.ipv6 = storage.ss_family == AF_INET6;
+  address.ip = peer_of(reinterpret_cast<const sockaddr*>(&storage));
+  address.port = port_of(storage);
+  return address;
 }
 
 geo::Ip peer_of(const sockaddr* address) {

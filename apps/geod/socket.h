@@ -35,6 +35,9 @@ struct Bound {
 // listens on already is an error, though SO_REUSEPORT would let us join in. Errors name the address.
 tl::expected<Bound, std::string> listen_on(const Address& address, std::size_t count);
 
+// What a socket is bound to. The error says why that is nothing to listen on.
+tl::expected<Address, std::string> address_of(int fd);
+
 // The other end's address; for a unix socket the unspecified one.
 geo::Ip peer_of(const sockaddr* address);
 

@@ -1,6 +1,7 @@
 """A world is a folder with data, keys and geod.toml; geod and geoctl run on it."""
 
 import datetime
+import fcntl
 import hashlib
 import json
 import os
@@ -125,8 +126,8 @@ class World:
     def geoctl(self, *arguments, **keys):
         return geoctl("--config", self.config_file, *arguments, **keys)
 
-    def geod(self, env=None):
-        return Geod(self, env)
+    def geod(self, env=None, sockets=()):
+        return Geod(self, env, sockets)
 
     def log_lines(self, count):
         """The access log once it has at least `count` lines."""
@@ -165,26 +166,45 @@ def geoctl(*arguments, stdin="", env=None, cwd=None):
     return Output(arguments, process)
 
 
-def run_geod(world, *arguments, env=None):
+def run_geod(world, *arguments, env=None, sockets=()):
     """geod as a command that ends by itself."""
-    process = subprocess.run(
-        [BIN / "geod", "--config", world.config_file, *arguments], capture_output=True, text=True, timeout=60,
-        env=environment(env), cwd="/", check=False)
+    process = pass_sockets(sockets, [BIN / "geod", "--config", world.config_file, *arguments], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True, env=environment(env), cwd="/")
+    try:
+        process.stdout, process.stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
     clean(process.stderr)
     return Output(arguments, process)
+
+
+def pass_sockets(sockets, command, **keys):
+    """The process, with sockets as a service manager passes them: from descriptor 3 on, named in LISTEN_FDNAMES."""
+    if not sockets:
+        return subprocess.Popen(command, **keys)
+    high = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for _, each in sockets]  # out of the way of 3, 4, ..
+    moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(high))
+    names = ":".join(name for name, _ in sockets)
+    script = f'exec {moves}; export LISTEN_PID=$$ LISTEN_FDS={len(high)} LISTEN_FDNAMES={names}; exec "$@"'
+    try:
+        return subprocess.Popen(["bash", "-c", script, "bash", *command], pass_fds=high, **keys)
+    finally:
+        for fd in high:
+            os.close(fd)
 
 
 class Geod:
     """A running geod. Its addresses are read from what it prints."""
 
-    def __init__(self, world, env=None):
+    def __init__(self, world, env=None, sockets=()):
+        """sockets: those that it is passed, as (listener, socket)."""
         self.world = world
         self.addresses = {}
         self.stderr_file = world.path / f"geod-{os.urandom(3).hex()}.stderr"
         with open(self.stderr_file, "wb") as stderr:
-            self.process = subprocess.Popen(
-                [BIN / "geod", "--config", world.config_file], stdout=subprocess.DEVNULL, stderr=stderr,
-                env=environment(env), cwd="/")
+            self.process = pass_sockets(sockets, [BIN / "geod", "--config", world.config_file], stdout=subprocess.DEVNULL,
+                                        stderr=stderr, env=environment(env), cwd="/")
         raw_http.eventually(self._is_ready, "geod gets ready", 30)
 
     def stderr(self):

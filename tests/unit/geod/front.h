@@ -142,6 +142,15 @@ class Front {
     if (started) started = listener_.start(make_handler, {100, std::chrono::seconds(60)});
     if (!started) throw std::runtime_error(started.error());
   }
+  // On a socket that was passed, with two loops.
+  explicit Front(PassedSocket socket)
+      : workers_(2, 8), listener_({"test", log_, nullptr, workers_, clock_, draining_}) {
+    auto started = listener_.take(std::move(socket), 2);
+    if (started)
+      started = listener_.start([] { return std::make_unique<FakeHandler>(nullptr, nullptr); },
+                                {100, std::chrono::seconds(60)});
+    if (!started) throw std::runtime_error(started.error());
+  }
   explicit Front(FakeHandler::Answering answering = {}, FakeHandler::Waiting waiting = {}, std::size_t waiting_max = 8,
                  AccessLog* access = nullptr)
       : Front([=] { return std::make_unique<FakeHandler>(answering, waiting); }, waiting_max, access) {}

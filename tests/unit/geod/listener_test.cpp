@@ -169,6 +169,44 @@ TEST(Listener, QuiescedTakesInWhoIsAtTheDoorAndNobodyMore) {
   EXPECT_THROW(front.connect(), std::runtime_error);
 }
 
+TEST(Listener, QuiescedLeavesAPassedSocketToTheNext) {
+  auto bound = listen_on(*parse_address("127.0.0.1:0"), 1);
+  ASSERT_TRUE(bound) << bound.error();
+  const auto passed = [&] { return PassedSocket{Fd(::dup(bound->sockets.front().get())), bound->address}; };
+  test::Front first(passed());
+  test::Client early = first.connect();
+  EXPECT_EQ(early.send(kNow).read().status, 200);
+  first.listener().quiesce();
+  test::Client late = first.connect();
+  late.send(kNow);
+  EXPECT_EQ(early.send(kNow).read().status, 200);
+  test::Front second(passed());
+  EXPECT_EQ(late.read().status, 200);
+}
+
+TEST(Listener, IsAwakeOnceItsLoopsHaveBeenRound) {
+  std::latch inside(1), held(1);
+  test::Front front([&](Exchange& exchange) {
+    if (exchange.in.path == "/wait") {
+      inside.count_down();
+      held.wait();
+    }
+    test::FakeHandler::echo(exchange);
+    return true;
+  });
+  EXPECT_TRUE(front.listener().is_awake());
+  test::Client client = front.connect();
+  client.send(kWait);
+  inside.wait();
+  front.listener().wake();
+  EXPECT_FALSE(front.listener().is_awake());
+  held.count_down();
+  EXPECT_EQ(client.read().status, 200);
+  for (int i = 0; i < 2000 && !front.listener().is_awake(); ++i)
+    EXPECT_EQ(client.send(kNow).read().status, 200);  // the loop goes on
+  EXPECT_TRUE(front.listener().is_awake());
+}
+
 TEST(Listener, HeadHasTheHeadersAndNoBody) {
   test::Front front;
   test::Client client = front.connect();

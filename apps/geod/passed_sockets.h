@@ -1,0 +1,34 @@
+// Listening sockets that the service manager has opened and passes on (socket activation, sd_listen_fds(3)).
+//
+// Shape: LISTEN_FDS=2 LISTEN_FDNAMES=redirect:admin -> {"redirect": 0.0.0.0:80, "admin": unix:/run/geod/admin.sock}
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "fd.h"
+#include "geo/config.h"
+#include "socket.h"
+
+namespace geod {
+
+struct PassedSocket {
+  Fd fd;
+  Address address;
+};
+// By listener.
+using PassedSockets = std::map<std::string, PassedSocket, std::less<>>;
+
+// Takes them over; once in a process, as the variables are gone then. The error names the one that geod has no use for.
+tl::expected<PassedSockets, std::string> take_passed_sockets();
+
+// One of them, whatever descriptor it is.
+tl::expected<PassedSocket, std::string> passed_socket(std::string_view listener, Fd fd);
+
+// Each takes the place of [listen] NAME, in whatever is made of the config: GEO_LISTEN_REDIRECT=0.0.0.0:80
+void put_into(std::vector<geo::config::Variable>& environment, const PassedSockets& sockets);
+
+}  // namespace geod
