@@ -1,0 +1,100 @@
+"""The packages of what is built: what they hold, what they say of themselves, and that nobody finds fault with them.
+
+packaging/try-in-chroot try-packages installs, upgrades and purges them; that takes minutes.
+"""
+
+import re
+import subprocess
+
+import pytest
+
+from support.programs import SOURCE, run
+
+NAMES = ["geod", "geoctl", "libgeo0", "libgeo-dev"]
+
+
+@pytest.fixture(scope="module")
+def packages(build, tmp_path_factory):
+    """{"geod": path}, and their unpacked files in a folder of their own: {"geod": path}"""
+    folder = tmp_path_factory.mktemp("packages")
+    done = run("cpack", "-G", "DEB", "-B", folder, cwd=build)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {file.name.split("_")[0]: file for file in folder.glob("*.deb")}
+    assert sorted(found) == sorted(NAMES)
+    assert {file.name.split("_")[0] for file in folder.glob("*.ddeb")} == {"geod-dbgsym", "geoctl-dbgsym", "libgeo0-dbgsym"}
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(packages, tmp_path_factory):
+    """All of them unpacked into one root."""
+    root = tmp_path_factory.mktemp("root")
+    for file in packages.values():
+        subprocess.run(["dpkg-deb", "-x", file, root], check=True)
+    return root
+
+
+def field(package, name):
+    return run("dpkg-deb", "-f", package, name).stdout.strip()
+
+
+def test_lintian_finds_no_error(packages):
+    done = run("lintian", "--fail-on", "error", "--tag-display-limit", "0", "--allow-root", *packages.values())
+    assert done.returncode == 0, done.stdout
+
+
+def test_each_config_file_is_one_that_dpkg_keeps(packages, installed):
+    listed = run("dpkg-deb", "--info", packages["geod"], "conffiles").stdout.split()
+    assert sorted(listed) == sorted(f"/{file.relative_to(installed)}" for file in (installed / "etc").rglob("*") if file.is_file())
+    assert "/etc/geod/geod.toml" in listed
+
+
+def test_no_key_is_shipped(installed):
+    assert not [file for file in installed.rglob("*.hex") if "examples" not in file.parts]
+    postinst = (SOURCE / "packaging" / "debian" / "postinst").read_text()
+    assert "openssl rand -hex 32" in postinst and "chmod 0640" in postinst and "chown root:geod" in postinst
+
+
+def test_what_lies_where(installed):
+    for file in ("usr/bin/geod", "usr/bin/geoctl", "usr/lib/libgeo.so.0", "usr/include/geo/redirect.h", "usr/lib/pkgconfig/geo.pc",
+                 "usr/lib/systemd/system/geod.service", "usr/lib/systemd/system/geod@.service", "usr/lib/systemd/system/geod.socket",
+                 "usr/lib/sysusers.d/geod.conf", "etc/logrotate.d/geod", "usr/share/man/man8/geod.8.gz", "usr/share/man/man1/geoctl.1.gz",
+                 "usr/share/man/man5/geod.toml.5.gz", "usr/share/geod/monitoring/geod.rules.yml", "usr/share/doc/geod/changelog.gz",
+                 "usr/share/bash-completion/completions/geoctl", "usr/share/zsh/vendor-completions/_geoctl",
+                 "usr/share/fish/vendor_completions.d/geoctl.fish", "usr/share/bash-completion/completions/geod"):
+        assert (installed / file).exists(), file
+
+
+def test_programs_run_from_there(installed):
+    libraries = str(installed / "usr" / "lib")
+    for name in ("geod", "geoctl"):
+        done = run(installed / "usr" / "bin" / name, "--version", LD_LIBRARY_PATH=libraries)
+        assert done.returncode == 0, done.stderr
+        assert "RUNPATH" not in run("readelf", "-d", installed / "usr" / "bin" / name).stdout
+    (installed / "etc" / "geod" / "k1.hex").write_text("00" * 32)
+    done = run(installed / "usr" / "bin" / "geod", "--config", installed / "etc" / "geod" / "geod.toml", "--check", LD_LIBRARY_PATH=libraries)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_they_need_each_other_in_the_same_version(packages):
+    version = field(packages["geod"], "Version")
+    assert re.fullmatch(r"\d+\.\d+\.\d+-\d+", version)
+    for name, others in (("geod", ["libgeo0", "geoctl"]), ("geoctl", ["libgeo0"]), ("libgeo-dev", ["libgeo0"])):
+        for other in others:
+            assert f"{other} (= {version})" in field(packages[name], "Depends"), name
+    assert "libmicrohttpd12" in field(packages["geod"], "Depends")  # found by dpkg-shlibdeps
+    assert len({field(package, "Description").splitlines()[0] for package in packages.values()}) == len(NAMES)
+
+
+def test_rpm_of_the_same(build, tmp_path, installed):
+    done = run("cpack", "-G", "RPM", "-B", tmp_path, cwd=build)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {run("rpm", "-qp", "--queryformat", "%{NAME}", file).stdout: file for file in tmp_path.glob("*.rpm")}
+    assert sorted(found) == sorted(NAMES)
+    kept = run("rpm", "-qpc", found["geod"]).stdout.split()
+    assert "/etc/geod/geod.toml" in kept
+    held = {line for file in found.values() for line in run("rpm", "-qpl", file).stdout.split()}
+    for file in installed.rglob("*"):
+        path = f"/{file.relative_to(installed)}"
+        if file.is_file() and file.suffix != ".hex" and "changelog.Debian" not in path:
+            assert path.replace("vendor-completions", "site-functions") in held, path
