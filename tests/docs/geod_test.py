@@ -7,7 +7,9 @@ from support.mdoc import Page
 from support.programs import SOURCE
 
 PAGE = Page(SOURCE / "man" / "geod.8")
-LISTENERS = {row[0]: (row[1].split(), row[2]) for row in PAGE["LISTENERS"].rows}
+LISTENERS = {}
+for listener, paths, methods in PAGE["LISTENERS"].rows:  # one that has many paths has two rows
+    LISTENERS[listener] = (LISTENERS.get(listener, ([], ""))[0] + paths.split(), methods)
 
 
 def ask(address, method, path, body=None, **headers):
