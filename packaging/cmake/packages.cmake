@@ -1,6 +1,6 @@
 # The Debian and RPM packages: `cpack -G DEB` or `cpack -G RPM` in build/release. What a package holds beside what
 # `cmake --install` does - units, the config, the user - has absolute places, and is installed by a package alone:
-# EXCLUDE_FROM_ALL, component geod.
+# EXCLUDE_FROM_ALL.
 set(GEO_PACKAGE_RELEASE 1 CACHE STRING "Which packages of this version they are: 0.1.0-RELEASE")
 set(GEO_ETC_DIR /etc/geod)
 set(GEO_UNIT_DIR /usr/lib/systemd/system)
@@ -38,6 +38,10 @@ foreach(unit IN ITEMS geod geod@)
   configure_file(systemd/geod.service.in ${staged}/${unit}.service @ONLY)
 endforeach()
 
+# `cmake --install --component geod` is no package either: nothing of this without a root to put it in.
+foreach(component IN LISTS GEO_COMPONENTS)
+  install(CODE "if(\"\$ENV{DESTDIR}\" STREQUAL \"\")\n  return()\nendif()" COMPONENT ${component} EXCLUDE_FROM_ALL)
+endforeach()
 install(FILES ${staged}/geod.service ${staged}/geod@.service systemd/geod.socket
   DESTINATION ${GEO_UNIT_DIR} COMPONENT geod EXCLUDE_FROM_ALL)
 install(FILES systemd/geod.sysusers DESTINATION /usr/lib/sysusers.d RENAME geod.conf COMPONENT geod EXCLUDE_FROM_ALL)

@@ -98,3 +98,11 @@ def test_rpm_of_the_same(build, tmp_path, installed):
         path = f"/{file.relative_to(installed)}"
         if file.is_file() and file.suffix != ".hex" and "changelog.Debian" not in path:
             assert path.replace("vendor-completions", "site-functions") in held, path
+
+
+def test_an_installation_by_hand_stays_under_its_prefix(build, tmp_path):
+    for component in ([], ["--component", "geod"]):
+        done = run("cmake", "--install", build, "--prefix", tmp_path, *component)
+        assert done.returncode == 0, done.stderr
+        places = re.findall(r"^-- (?:Installing|Up-to-date): (.*)$", done.stdout, re.M)
+        assert places and all(place.startswith(f"{tmp_path}/") for place in places), component
