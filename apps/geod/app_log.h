@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -21,7 +22,8 @@ class AppLog {
  public:
   explicit AppLog(Level level = Level::info) : level_(level) {}
 
-  bool shows(Level level) const { return level <= level_; }
+  bool shows(Level level) const { return level <= level_.load(std::memory_order_relaxed); }
+  void set_level(Level level) { level_.store(level, std::memory_order_relaxed); }
   void write(Level level, std::string_view message) const;
 
   template <class... Arguments>
@@ -38,7 +40,7 @@ class AppLog {
   }
 
  private:
-  Level level_;
+  std::atomic<Level> level_;
 };
 
 }  // namespace geod

@@ -85,7 +85,7 @@ sigset_t block_signals() {
 }
 
 int serve(std::shared_ptr<const geo::compose::World> world, geod::PassedSockets sockets, const sigset_t& signals,
-          const geod::AppLog& log) {
+          geod::AppLog& log) {
   raise_descriptor_limit(world->config.http.max_connections, log);
   const seconds drain(world->config.http.drain_s);
   const geo::io::SystemClock clock;
@@ -134,7 +134,7 @@ int run(int argc, char** argv) {
   options.serving = true;
   options.indexed = !arguments.check;
   options.last_good = !arguments.check;
-  const geod::AppLog log(geod::level_of(read.config.log.level).value_or(geod::Level::info));
+  geod::AppLog log(geod::level_of(read.config.log.level).value_or(geod::Level::info));
   options.log = [&log](const std::string& line) { log.warn("{}", line); };
   // Before any thread is started, upstreams' among them: one that does not block a signal would be ended by it.
   const sigset_t signals = block_signals();

@@ -27,7 +27,7 @@ constexpr seconds kFailuresEvery{10};
 
 }  // namespace
 
-Server::Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log,
+Server::Server(std::shared_ptr<const geo::compose::World> world, std::string version, AppLog& log,
                PassedSockets sockets)
     : log_(log),
       passed_(std::move(sockets)),
@@ -38,6 +38,7 @@ Server::Server(std::shared_ptr<const geo::compose::World> world, std::string ver
       process_{std::move(version), clock_.monotonic()} {}
 
 Server::~Server() {
+  reloads_.reset();
   node_watch_.reset();
   store_watch_.reset();
   databases_.reset();
@@ -78,7 +79,8 @@ tl::expected<void, std::string> Server::start_parts() {
     log_.info("listening on {} {}", listener->name(), listener->address().to_string());
   store_watch_ = std::make_unique<StoreWatch>(worlds_, clock_, log_);
   node_watch_ = std::make_unique<NodeWatch>(worlds_, clock_, log_, "geod/" + process_.version);
-  if (!worlds_.latest()->databases.empty()) databases_ = std::make_unique<Databases>(worlds_, clock_, log_);
+  databases_ = std::make_unique<Databases>(worlds_, clock_, log_);
+  reloads_ = std::make_unique<Reloads>(worlds_, clock_, log_);
   return {};
 }
 
@@ -177,13 +179,14 @@ bool Server::is_awake() {
 void Server::hang_up() {
   if (access_log_ != nullptr)
     if (auto done = access_log_->reopen(); !done) log_.error("log.access: {}", done.error());
-  if (databases_ != nullptr) databases_->look();
+  reloads_->begin("SIGHUP");
+  databases_->look();
 }
 
 bool Server::drain(const std::function<void()>& meanwhile) {
   const geo::MonotonicTime start = clock_.monotonic();
   // A tenth is kept for taking the parts down.
-  const geo::MonotonicTime end = start + milliseconds(config_.http.drain_s * 900);
+  const geo::MonotonicTime end = start + milliseconds(worlds_.latest()->config.http.drain_s * 900);
   log_.info("stopping: accepting nothing new, {} connections are open", open_count());
   draining_.store(true);
   for (const auto& listener : listeners_) listener->quiesce();
@@ -197,7 +200,7 @@ bool Server::drain(const std::function<void()>& meanwhile) {
   const bool waited_out = workers_->stop(end);
   if (waited_out) listeners_.clear();
   const bool read_out =
-      (databases_ == nullptr || databases_->stop(end)) && store_watch_->stop(end) && node_watch_->stop(end);
+      databases_->stop(end) && store_watch_->stop(end) && node_watch_->stop(end) && reloads_->stop(end);
   const bool written =
       access_log_ == nullptr || access_log_->stop(std::max(end, clock_.monotonic() + milliseconds(50)));
   tell_dropped();
@@ -206,7 +209,8 @@ bool Server::drain(const std::function<void()>& meanwhile) {
 }
 
 void Server::sweep(geo::MonotonicTime now, bool drop_idle) {
-  for (const auto& listener : listeners_) listener->sweep({now, seconds(config_.http.header_timeout_s), drop_idle});
+  const seconds header_timeout(worlds_.latest()->config.http.header_timeout_s);
+  for (const auto& listener : listeners_) listener->sweep({now, header_timeout, drop_idle});
 }
 
 std::size_t Server::open_count() {

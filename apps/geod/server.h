@@ -20,6 +20,7 @@
 #include "geo/io/threads.h"
 #include "listener.h"
 #include "node_watch.h"
+#include "reloads.h"
 #include "status.h"
 #include "store_watch.h"
 #include "worlds.h"
@@ -29,7 +30,7 @@ namespace geod {
 class Server {
  public:
   // sockets: what was passed, each in the place of one that would be bound.
-  Server(std::shared_ptr<const geo::compose::World> world, std::string version, const AppLog& log,
+  Server(std::shared_ptr<const geo::compose::World> world, std::string version, AppLog& log,
          PassedSockets sockets = {});
   ~Server();
 
@@ -37,7 +38,7 @@ class Server {
   tl::expected<void, std::string> start();
   // About twice a second: who takes too long, what the log dropped, which upstream's state changed.
   void tick();
-  // SIGHUP: opens the access log anew and looks at the databases.
+  // SIGHUP: opens the access log anew, and begins a reload.
   void hang_up();
   // "listening on redirect 0.0.0.0:8080, admin 127.0.0.1:8081", and why nobody can be served where it is so.
   std::string summary() const;
@@ -65,9 +66,9 @@ class Server {
   void sweep(geo::MonotonicTime now, bool drop_idle);
   std::size_t open_count();
 
-  const AppLog& log_;
-  PassedSockets passed_;  // and not yet served
-  const geo::config::Config config_;
+  AppLog& log_;
+  PassedSockets passed_;              // and not yet served
+  const geo::config::Config config_;  // that it was started with
   geo::io::SystemClock clock_;
   Worlds worlds_;
   std::shared_ptr<const geo::compose::World> told_world_;  // that the loops know of
@@ -82,6 +83,7 @@ class Server {
   std::unique_ptr<Databases> databases_;
   std::unique_ptr<StoreWatch> store_watch_;
   std::unique_ptr<NodeWatch> node_watch_;
+  std::unique_ptr<Reloads> reloads_;
 };
 
 }  // namespace geod

@@ -21,6 +21,10 @@ geo::MonotonicTime StoreWatch::look() {
   worlds_.forget_past();
   const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
   const bool in_mongodb = world->store != nullptr;
+  if (world->store != store_) {  // a reload brought another one
+    store_ = world->store;
+    next_topology_ = next_states_ = next_keeping_ = geo::MonotonicTime::min();
+  }
   if (now >= next_topology_) {
     // so that a change is seen within refresh_s
     next_topology_ = in_mongodb ? now + milliseconds(world->config.store.refresh_s * 500) : geo::MonotonicTime::max();

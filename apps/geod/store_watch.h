@@ -1,6 +1,7 @@
 // The store while geod runs: what nodes report, and a topology that changes.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "app_log.h"
@@ -26,6 +27,7 @@ class StoreWatch {
   Worlds& worlds_;
   const geo::Clock& clock_;
   const AppLog& log_;
+  std::shared_ptr<const geo::io::MongoStore> store_;  // as of the last look
   // Of what is done now and then.
   geo::MonotonicTime next_topology_{}, next_states_{}, next_keeping_{};
   std::string trouble_told_;  // why the last good topology could not be kept

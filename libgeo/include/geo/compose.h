@@ -16,6 +16,7 @@
 #include "geo/base/export.h"
 #include "geo/base/fault.h"
 #include "geo/base/guarded.h"
+#include "geo/base/hmac.h"
 #include "geo/base/result.h"
 #include "geo/client.h"
 #include "geo/config.h"
@@ -29,6 +30,8 @@
 
 namespace geo::compose {
 
+struct World;
+
 // What a program needs of the graph.
 struct Options {
   bool serving = false;               // as geod starts: each listener has what it needs, keys are needed by some alone
@@ -36,6 +39,8 @@ struct Options {
   bool last_good = false;             // where there is no topology to be had, the last good one serves, or none yet
   bool signing = true;                // false: keys are neither read nor needed
   bool credentials_may_lack = false;  // a check outside the service: credential:NAME is noted where there are none
+  // In service until now: what the new config leaves as it was - indexes, caches, connections - is taken over from it.
+  std::shared_ptr<const World> before;
   // Told of documents that cannot be read; from any thread, also later.
   std::function<void(const std::string&)> log = [](const std::string&) {};
 };
@@ -53,6 +58,8 @@ struct Database {
   std::filesystem::path file;
   std::shared_ptr<const io::CityIndex> index;
   std::optional<io::FileStamp> stamp;  // of the file it was made from
+  // Of the file that was looked at last; nothing: it was not there. Of the thread that looks.
+  std::shared_ptr<std::optional<io::FileStamp>> seen;
 };
 
 // What the refresh_..() functions remember between two looks; each is one thread's but where it says more.
@@ -68,8 +75,6 @@ struct Watched {
   // Of the states.toml read last; nothing: it was not there.
   std::optional<io::FileStamp> states_stamp;
   bool states_settled = false;
-  // By database: of the last file that was looked at; nothing: it was not there.
-  std::vector<std::optional<io::FileStamp>> databases_seen;
 };
 
 // Owns: everything that requests are decided by. Immutable; what lives and changes - states, caches, connections - is
@@ -80,6 +85,7 @@ struct World {
   client::TrustedProxies trusted_proxies;
   TopologyInfo topology;                              // where there is one
   std::shared_ptr<const io::MongoStore> store;        // null: the store is in files, or there is none
+  Digest store_uri{};                                 // that it was opened with
   std::shared_ptr<const auth::Authorizer> authority;  // what the auth listener answers: the store's own word
   std::shared_ptr<const io::AuthClient> auth_client;  // null: no [auth] url
   std::vector<Database> databases;                    // of Options::indexed
@@ -104,6 +110,15 @@ GEO_EXPORT Built build(const config::Config& config, const Options& options = {}
 // With the config's own faults: what else is wrong - data, keys, databases - is told in the same run, but for the parts
 // whose section has a fault.
 GEO_EXPORT Built build(const config::Read& read, const Options& options = {});
+
+// The world that follows from another config, and from its data, keys and databases as they are now. Blocks.
+struct Reloaded {
+  Change change;  // null: there are faults, or a denial; what is in service stays
+  Faults faults;
+  std::optional<Denial> denial;  // something that is needed cannot be reached
+};
+GEO_EXPORT Reloaded reload(const std::shared_ptr<const World>& current, const config::Read& read,
+                           const std::function<void(const std::string&)>& log);
 
 // MongoDB's, from [store] uri or else the file that uri_file names; it may hold a password. The error names the key and
 // holds nothing of the value.

@@ -66,6 +66,7 @@ struct Deadline {
 };
 struct SigningKey {
   std::string id, secret_file;
+  bool operator==(const SigningKey&) const = default;
 };
 struct Signing {
   std::string active = "k1";
@@ -151,6 +152,17 @@ GEO_EXPORT Read read_defaults(const std::vector<Variable>& environment);
 
 // TOML with every key, a comment with each key's meaning; reads back to the same config. Passwords are hidden.
 GEO_EXPORT std::string show(const Config& config);
+
+// The keys whose values differ: "listen.resolver".
+struct Differences {
+  std::vector<std::string> keys;
+  // Of these, those that a geod which runs cannot take up.
+  std::vector<std::string> needing_restart;
+
+  // No key of that section differs, nor of one in it: "resolver" has "resolver.maxmind" in it.
+  GEO_EXPORT bool spare(std::string_view section) const;
+};
+GEO_EXPORT Differences differences(const Config& before, const Config& after);
 
 // One row per key: what `config show`, geod.toml(5) and the environment are made from and held to.
 struct KeyInfo {

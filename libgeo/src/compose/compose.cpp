@@ -24,7 +24,13 @@ constexpr std::chrono::seconds kStartPatience{10};  // for a topology that comes
 class Builder {
  public:
   Builder(const config::Config& config, Faults faults, const Options& options)
-      : config_(config), options_(options), config_faults_(faults.size()), faults_(std::move(faults)) {}
+      : config_(config),
+        options_(options),
+        before_(options.before.get()),
+        config_faults_(faults.size()),
+        faults_(std::move(faults)) {
+    if (before_ != nullptr) differences_ = config::differences(before_->config, config);
+  }
 
   Built run() {
     world_->config = config_;
@@ -60,6 +66,12 @@ class Builder {
   bool is_sound(std::string_view section) const {
     return std::none_of(faults_.begin(), faults_.begin() + static_cast<std::ptrdiff_t>(config_faults_),
                         [&](const Fault& known) { return known.key.empty() || known.key.starts_with(section); });
+  }
+
+  // Is there a world before this one, and these sections are as they were?
+  bool is_kept(std::initializer_list<std::string_view> sections) const {
+    return before_ != nullptr && std::all_of(sections.begin(), sections.end(),
+                                             [&](std::string_view each) { return differences_.spare(each); });
   }
 
   void check_listeners() {
@@ -132,23 +144,39 @@ class Builder {
       tell_unusable(files);
   }
 
-  // Each file on its own thread.
+  // Each file on its own thread; one that has not changed since is used on.
   void build_indexes(const std::vector<std::filesystem::path>& files) {
     using Index = decltype(io::CityIndex::build({}, {}));
-    std::vector<std::optional<io::FileStamp>> stamps;
-    std::vector<std::future<Index>> building;
-    for (const std::filesystem::path& file : files) {
-      stamps.push_back(io::stamp_of(file));  // before it is read: a change in between is seen later
-      building.push_back(std::async(std::launch::async,
-                                    [this, file] { return io::CityIndex::build(file, config_.resolver.language); }));
+    std::vector<Database> databases(files.size());
+    std::vector<std::future<Index>> building(files.size());
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const std::filesystem::path& file = files[i];
+      const auto stamp = io::stamp_of(file);  // before it is read: a change in between is seen later
+      if (const Database* known = known_database(file, stamp)) {
+        databases[i] = *known;
+        continue;
+      }
+      databases[i] = {file, nullptr, stamp, std::make_shared<std::optional<io::FileStamp>>(stamp)};
+      building[i] = std::async(std::launch::async,
+                               [this, file] { return io::CityIndex::build(file, config_.resolver.language); });
     }
     for (std::size_t i = 0; i < files.size(); ++i) {
-      if (Index index = building[i].get())
-        world_->databases.push_back({files[i], std::move(*index), stamps[i]});
-      else
-        tell_unusable(i, index.error());
+      if (databases[i].index == nullptr) {
+        if (Index index = building[i].get())
+          databases[i].index = std::move(*index);
+        else
+          tell_unusable(i, index.error());
+      }
+      if (databases[i].index != nullptr) world_->databases.push_back(std::move(databases[i]));
     }
-    world_->watched->databases_seen = std::move(stamps);
+  }
+
+  // Null: it has to be read.
+  const Database* known_database(const std::filesystem::path& file, const std::optional<io::FileStamp>& stamp) const {
+    if (before_ == nullptr || before_->config.resolver.language != config_.resolver.language) return nullptr;
+    for (const Database& each : before_->databases)
+      if (each.file == file && each.stamp == stamp) return &each;
+    return nullptr;
   }
 
   void tell_unusable(std::size_t file, const std::string& why) {
@@ -173,7 +201,13 @@ class Builder {
 
     std::vector<std::shared_ptr<const resolve::Provider>> providers;
     std::uint8_t number = 0;
-    const auto add_upstream = [&](std::shared_ptr<const resolve::Upstream> upstream) {
+    const auto add_upstream = [&](std::string_view name, auto&& make) {
+      if (auto known = known_provider(name)) {
+        world_->places = before_->places;
+        providers.push_back(std::move(known));
+        return;
+      }
+      std::shared_ptr<const resolve::Upstream> upstream = make();
       if (world_->places == nullptr) world_->places = make_place_cache();
       providers.push_back(std::make_shared<const resolve::Cached>(std::move(upstream), world_->places, number++,
                                                                   settings.budget / upstreams));
@@ -183,13 +217,21 @@ class Builder {
       if (name == io::kMaxMind && direct_ != nullptr) providers.push_back(direct_);
       if (name == io::kMaxMind && !world_->databases.empty()) providers.push_back(indexed(*world_));
       if (name == kIpApi && is_good("resolver.ip-api.url", config.ip_api.url))
-        add_upstream(io::ip_api(ip_api_settings(), kClock));
+        add_upstream(name, [&] { return io::ip_api(ip_api_settings(), kClock); });
       const std::string_view far = config.url.empty() ? "resolver.remote.url" : "resolver.url";
       const std::string& url = config.url.empty() ? config.remote.url : config.url;
-      if (name == kRemote && is_good(far, url)) add_upstream(io::remote({url}, kClock));
+      if (name == kRemote && is_good(far, url)) add_upstream(name, [&] { return io::remote({url}, kClock); });
     }
     check_answerable(providers);
     world_->snapshot.resolver = std::make_shared<const resolve::Resolver>(std::move(providers), settings);
+  }
+
+  // With what it knows of its upstream. Null: it has to be made anew; so has one whose key may be another one by now.
+  std::shared_ptr<const resolve::Provider> known_provider(std::string_view name) const {
+    if (!is_kept({"resolver", "cache.places", "deadline"}) || !config_.resolver.ip_api.key_file.empty()) return nullptr;
+    for (const auto& each : before_->snapshot.resolver->providers())
+      if (each->name() == name) return each;
+    return nullptr;
   }
 
   bool is_good(std::string_view key, const std::string& url) {
@@ -264,20 +306,34 @@ class Builder {
       const std::string_view key = why.substr(0, why.find(": "));
       return fault(key, std::string(key), std::string(why.substr(std::min(why.size(), key.size() + 2))));
     }
-    auto store = io::MongoStore::open(mongo_settings(std::move(*uri)), kClock);
-    if (!store) return fault("store.uri", "store.uri", store.error());
-    world_->store = *store;
-    use(*store);
-    world_->snapshot.leases = std::shared_ptr<const billing::Leases>(*store, &(*store)->leases());
+    world_->store_uri = sha256(*uri);
+    const bool same_place = before_ != nullptr && before_->store != nullptr &&
+                            before_->store_uri == world_->store_uri &&
+                            before_->config.store.database == config_.store.database;
+    std::shared_ptr<const io::MongoStore> store;
+    if (same_place && is_kept({"store", "deadline", "cache", "billing"})) {
+      store = before_->store;
+    } else {
+      auto opened = io::MongoStore::open(mongo_settings(std::move(*uri)), kClock);
+      if (!opened) return fault("store.uri", "store.uri", opened.error());
+      store = std::move(*opened);
+    }
+    world_->store = store;
+    use(store);
+    world_->snapshot.leases = std::shared_ptr<const billing::Leases>(store, &store->leases());
 
-    auto read = (*store)->topology({}, kClock.monotonic() + kStartPatience);
+    auto read = store->topology({}, kClock.monotonic() + kStartPatience);
     if (read) {
       put_topology(*world_, std::move((*read)->rows), {(*read)->stamp.version, (*read)->stamp.stamp, "mongodb"});
-    } else if (!serve_last_good({{"mongodb " + (*store)->where(), 0, 0, {}, read.error().why}})) {
+    } else if (same_place && read.error().away && before_->has_topology()) {
+      options_.log("the store cannot be reached: " + read.error().why + "; the topology in service stays");
+      put_topology(*world_, before_->snapshot.topology, before_->topology);
+      world_->watched->confirmed_s = before_->watched->confirmed_s.load();
+    } else if (!serve_last_good({{"mongodb " + store->where(), 0, 0, {}, read.error().why}})) {
       without_topology(read.error());
     }
     if (!world_->has_topology()) return;
-    const auto reports = (*store)->node_states(kClock.monotonic() + milliseconds(config_.deadline.store_ms));
+    const auto reports = store->node_states(kClock.monotonic() + milliseconds(config_.deadline.store_ms));
     if (reports) world_->watched->reports.with([&](auto& known) { known = *reports; });
     take_reports(*world_);
   }
@@ -347,8 +403,11 @@ class Builder {
   // [auth] url: somebody else's word instead of the store's.
   void open_auth_client() {
     if (config_.auth.url.empty() || !is_good("auth.url", config_.auth.url)) return;
-    world_->auth_client = io::auth_client(
-        {config_.auth.url, milliseconds(config_.deadline.auth_ms), limits_of(config_.cache.tokens)}, kClock);
+    if (is_kept({"auth", "deadline", "cache.tokens"}))
+      world_->auth_client = before_->auth_client;
+    else
+      world_->auth_client = io::auth_client(
+          {config_.auth.url, milliseconds(config_.deadline.auth_ms), limits_of(config_.cache.tokens)}, kClock);
     world_->snapshot.authorizer = world_->auth_client;
   }
 
@@ -362,6 +421,8 @@ class Builder {
 
   const config::Config& config_;
   const Options& options_;
+  const World* const before_;
+  config::Differences differences_;  // from the config of `before_`
   std::shared_ptr<World> world_ = std::make_shared<World>();
   std::shared_ptr<const io::MaxMind> direct_;
   std::size_t config_faults_;  // the first of them

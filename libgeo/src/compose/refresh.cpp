@@ -122,9 +122,9 @@ tl::expected<void, std::string> keep_last_good(const World& world) {
 Refreshed refresh_databases(const World& world) {
   Refreshed refreshed;
   // One with each look: two old ones and two new ones at once would take much memory.
-  for (std::size_t i = 0; i < world.databases.size() && refreshed.change == nullptr; ++i) {
-    const Database& current = world.databases[i];
-    std::optional<io::FileStamp>& seen = world.watched->databases_seen[i];
+  for (const Database& current : world.databases) {
+    if (refreshed.change != nullptr) break;
+    std::optional<io::FileStamp>& seen = *current.seen;
     const std::optional<io::FileStamp> stamp = io::stamp_of(current.file);
     const bool news = stamp != current.stamp && stamp != seen;
     if (news && stamp && is_young(*stamp)) continue;
@@ -144,9 +144,10 @@ Refreshed refresh_databases(const World& world) {
       seen = current.stamp;  // changed while it was read: the next look tries again
     } else if (index) {
       refreshed.loaded = (*index)->info();
-      refreshed.change = [i, database = Database{current.file, std::move(*index), stamp}](const World& now) {
+      refreshed.change = [database = Database{current.file, std::move(*index), stamp, current.seen}](const World& now) {
         auto next = std::make_shared<World>(now);
-        next->databases[i] = database;
+        for (Database& each : next->databases)
+          if (each.seen == database.seen) each = database;
         next->snapshot.resolver = reindexed(*next);
         return next;
       };

@@ -40,9 +40,13 @@ balance::Settings balance_settings(const config::Config& config) {
 std::string version_of(const place::Rows& rows) { return first_hex(io::topology_text(rows), 6); }
 
 void put_topology(World& world, place::Rows rows, TopologyInfo info) {
-  auto topology = std::make_shared<const place::Topology>(std::move(rows), world.config.balance.nearest);
+  put_topology(world, std::make_shared<const place::Topology>(std::move(rows), world.config.balance.nearest),
+               std::move(info));
+}
+
+void put_topology(World& world, std::shared_ptr<const place::Topology> topology, TopologyInfo info) {
   world.snapshot.topology = topology;
-  auto balancer = std::make_shared<const balance::Balancer>(topology, balance_settings(world.config));
+  auto balancer = std::make_shared<const balance::Balancer>(std::move(topology), balance_settings(world.config));
   const std::shared_ptr<balance::Live> before = world.snapshot.live;
   world.snapshot.live = before == nullptr ? std::make_shared<balance::Live>(std::move(balancer))
                                           : std::make_shared<balance::Live>(std::move(balancer), *before);

@@ -14,6 +14,7 @@ std::string version_of(const place::Rows& rows);
 
 // Everything in `world` that follows from the topology. Its providers too, where it has them.
 void put_topology(World& world, place::Rows rows, TopologyInfo info);
+void put_topology(World& world, std::shared_ptr<const place::Topology> topology, TopologyInfo info);
 
 // What the nodes report, as read last.
 void take_reports(const World& world);

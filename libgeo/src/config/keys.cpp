@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "config/values.h"
@@ -321,6 +323,14 @@ void add_choice_and_service(std::vector<Key>& keys) {
         path_or_empty()}});
 }
 
+// What listeners and their loops are made with.
+bool is_for_restart(const Key& key) {
+  if (key.section == "listen") return true;
+  constexpr std::string_view kNames[] = {"http.cors_origins",    "http.threads", "http.idle_timeout_s",
+                                         "http.max_connections", "log.access",   "log.mask_client_ip"};
+  return std::find(std::begin(kNames), std::end(kNames), key.full_name()) != std::end(kNames);
+}
+
 }  // namespace
 
 const std::vector<Key>& key_table() {
@@ -329,6 +339,11 @@ const std::vector<Key>& key_table() {
     add_listeners_and_stores(keys);
     add_steps(keys);
     add_choice_and_service(keys);
+    for (Key& key : keys)
+      if (is_for_restart(key)) {
+        key.takes_restart = true;
+        key.meaning += " A change takes a restart.";
+      }
     return keys;
   }();
   return table;

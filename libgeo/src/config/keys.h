@@ -23,6 +23,7 @@ struct Key {
   io::TextRule text{};            // a string, or each item of a list
   std::int64_t min = 0, max = 0;  // a number
   bool no_repeats = false;        // of a list
+  bool takes_restart = false;     // a geod that runs keeps the old value
 
   std::string full_name() const;  // "resolver.ip-api.url"
   std::string variable() const;   // "GEO_RESOLVER_IP_API_URL"

@@ -1,0 +1,85 @@
+#include "reloads.h"
+
+#include <fmt/ranges.h>
+
+#include <exception>
+#include <utility>
+
+#include "geo/compose.h"
+#include "geo/io/system.h"
+
+namespace geod {
+
+Reloads::Reloads(Worlds& worlds, const geo::Clock& clock, AppLog& log)
+    : worlds_(worlds),
+      clock_(clock),
+      log_(log),
+      started_with_(worlds.latest()->config),
+      repeated_("the configuration", clock, log, [this] { return look(); }) {}
+
+void Reloads::begin(std::string_view by) {
+  {
+    const std::lock_guard lock(mutex_);
+    wanted_by_ = by;
+  }
+  repeated_.now();
+}
+
+geo::MonotonicTime Reloads::look() {
+  std::string by;
+  {
+    const std::lock_guard lock(mutex_);
+    by = std::exchange(wanted_by_, {});
+  }
+  if (!by.empty()) reload(by);
+  return geo::MonotonicTime::max();
+}
+
+Reloaded Reloads::reload(std::string_view by) {
+  const std::lock_guard one(reloading_);
+  Reloaded reloaded;
+  try {
+    reloaded = try_it();
+  } catch (const std::exception& fault) {
+    reloaded.denial = geo::Denial{geo::ErrorCode::internal, fault.what()};
+  }
+  tell(reloaded, by);
+  (reloaded.ok() ? done_ : refused_).fetch_add(1, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  last_ = Last{reloaded.ok(), clock_.wall()};
+  return reloaded;
+}
+
+Reloaded Reloads::try_it() {
+  const std::shared_ptr<const geo::compose::World> current = worlds_.latest();
+  const geo::config::Read read =
+      geo::config::read_file(current->config.file, geo::io::environment("GEO_"));
+  geo::compose::Reloaded next =
+      geo::compose::reload(current, read, [this](const std::string& line) { log_.warn("{}", line); });
+  Reloaded reloaded{{}, std::move(next.faults), std::move(next.denial)};
+  if (next.change == nullptr) return reloaded;
+  worlds_.change(next.change);
+  reloaded.needing_restart = geo::config::differences(started_with_, read.config).needing_restart;
+  if (read.config.log.level != current->config.log.level)
+    if (const auto level = level_of(read.config.log.level)) log_.set_level(*level);
+  return reloaded;
+}
+
+void Reloads::tell(const Reloaded& reloaded, std::string_view by) const {
+  for (const geo::Fault& fault : reloaded.faults) log_.error("{}", to_string(fault));
+  if (reloaded.denial) log_.error("{}", reloaded.denial->detail);
+  if (!reloaded.ok()) {
+    log_.error("reload, by {}: refused; what is in service stays", by);
+  } else if (reloaded.needing_restart.empty()) {
+    log_.info("reload, by {}: done", by);
+  } else {
+    log_.warn("reload, by {}: done, but these take a restart: {}", by, fmt::join(reloaded.needing_restart, ", "));
+  }
+}
+
+std::optional<Reloads::Last> Reloads::last() const {
+  const std::lock_guard lock(mutex_);
+  return last_;
+}
+
+}  // namespace geod

@@ -1,0 +1,53 @@
+#include <utility>
+
+#include "compose/topology.h"
+
+namespace geo::compose {
+namespace {
+
+// Others may have changed the world while the new one was built from `before`: what they brought stays.
+std::shared_ptr<const World> follow(const World& built, const World& before, const World& now) {
+  auto next = std::make_shared<World>(built);
+  const bool same_store = last_good_file(built) == last_good_file(before);
+  if (same_store) {
+    auto reports = built.watched->reports.with([](const auto& read) { return read; });
+    now.watched->reports.with([&](auto& known) { known = std::move(reports); });
+    now.watched->confirmed_s = built.watched->confirmed_s.load();
+    next->watched = now.watched;
+  }
+  for (Database& each : next->databases)
+    for (const Database& newer : now.databases)
+      if (newer.seen == each.seen) each = newer;
+  if (!next->has_topology()) return next;
+
+  const bool is_newer = same_store && now.has_topology() && now.snapshot.topology != before.snapshot.topology;
+  const TopologyInfo info = is_newer ? now.topology : built.topology;
+  const auto confirmed_s = next->watched->confirmed_s.load();
+  next->snapshot.live = now.snapshot.live;  // how its nodes fare goes on
+  if (is_newer)
+    put_topology(*next, now.snapshot.topology->rows(), info);
+  else
+    put_topology(*next, built.snapshot.topology, info);
+  next->watched->confirmed_s = confirmed_s;
+  return next;
+}
+
+}  // namespace
+
+Reloaded reload(const std::shared_ptr<const World>& current, const config::Read& read,
+                const std::function<void(const std::string&)>& log) {
+  Options options;
+  options.serving = true;
+  options.indexed = true;
+  options.before = current;
+  options.log = log;
+  Built built = build(read, options);
+  Reloaded reloaded{nullptr, std::move(built.faults), std::move(built.denial)};
+  if (built.world != nullptr)
+    reloaded.change = [world = std::shared_ptr<const World>(std::move(built.world)), current](const World& now) {
+      return follow(*world, *current, now);
+    };
+  return reloaded;
+}
+
+}  // namespace geo::compose

@@ -1,0 +1,137 @@
+"""Reading everything anew while geod runs: all of it counts, or nothing. Contract 2.8."""
+
+import signal
+import threading
+
+import pytest
+
+from support.raw_http import eventually
+from support.town import MOSCOW, node, small, town
+from support.world import target
+
+
+def reloads(geod):
+    return [line.split(" ", 1)[1] for line in geod.stderr().splitlines() if " reload, by " in line]
+
+
+def hang_up(geod):
+    """SIGHUP, and what the log says of it."""
+    before = len(reloads(geod))
+    geod.signal(signal.SIGHUP)
+    return eventually(lambda: reloads(geod)[before:], "it has read everything anew")[0]
+
+
+def chosen(geod):
+    return geod.ask(MOSCOW).location.split("/")[2].split(".")[0]
+
+
+@pytest.mark.files
+def test_data_counts_from_a_reload_on(stage):
+    geod = stage.geod(facts=small(node("a", "here")))
+    assert chosen(geod) == "node-a"
+    facts = small(node("b", "here"))
+    facts["tokens"] = [each for each in facts["tokens"] if each["owner_id"] != "u-guest"]
+    geod.world.write_facts(facts)
+    assert chosen(geod) == "node-a"
+    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert chosen(geod) == "node-b"
+    assert geod.ask(MOSCOW, access_token="guest").code == "token_unknown"
+
+
+@pytest.mark.files
+def test_what_is_wrong_is_told_and_changes_nothing(stage):
+    geod = stage.geod(facts=small(node("a", "here")))
+    facts = small(node("b", "here"))
+    facts["nodes"][0]["weight"] = -1
+    geod.world.write_facts(facts)
+    geod.world.config["signing"]["ttl_s"] = 0
+    geod.world.write_config()
+    assert hang_up(geod) == "error reload, by SIGHUP: refused; what is in service stays"
+    errors = [line for line in geod.stderr().splitlines() if " error " in line]
+    assert any("nodes.weight" in line and "topology.toml:" in line for line in errors)
+    assert any("signing.ttl_s" in line and "geod.toml:" in line for line in errors)
+    assert chosen(geod) == "node-a"
+    geod.world.config["signing"]["ttl_s"] = 60
+    geod.world.write_config()
+    geod.world.write_facts(small(node("b", "here")))
+    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert chosen(geod) == "node-b"
+
+
+def test_keys_are_read_anew(stage):
+    geod = stage.geod()
+    world = geod.world
+    new = bytes(range(32, 64))
+    world.key("k2", new)
+    world.config["signing"]["keys"].append({"id": "k2", "secret_file": "k2.hex"})
+    world.config["signing"]["active"] = "k2"
+    world.write_config()
+    old_url = geod.ask(MOSCOW).location
+    assert "kid=k1" in old_url
+    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    url = geod.ask(MOSCOW).location
+    assert "kid=k2" in url
+    for each in (old_url, url):  # both hold at the nodes' gate
+        host, uri = each.removeprefix("https://").split("/", 1)
+        assert geod.verify("/" + uri, host).status == 204
+
+
+def test_what_takes_a_restart_is_told(stage):
+    geod = stage.geod()
+    geod.world.config["listen"]["resolver"] = "127.0.0.1:0"
+    geod.world.config["http"]["threads"] = 3
+    geod.world.config["signing"]["ttl_s"] = 77
+    geod.world.write_config()
+    for _ in range(2):  # as long as they are not in force
+        assert hang_up(geod) == "warn reload, by SIGHUP: done, but these take a restart: listen.resolver, http.threads"
+    assert geod.ask(MOSCOW).status == 302
+
+
+@pytest.mark.files
+def test_what_is_known_of_nodes_outlives_a_reload(stage):
+    facts = small(node("a", "here"), node("b", "here"))
+    facts["nodes"][0]["admin"] = "drain"
+    geod = stage.geod(facts=facts)
+    since = geod.fetch("/status.json", "admin").json()["nodes"]
+    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert geod.fetch("/status.json", "admin").json()["nodes"] == since
+    facts["nodes"][0]["admin"] = "online"
+    geod.world.write_facts(facts)
+    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    eventually(lambda: "node node-a: drain -> up, by admin" in geod.stderr(), "its change is told")
+
+
+def test_caches_are_kept_where_their_config_is(stage):
+    geod = stage.geod()
+    entries = lambda: geod.fetch("/status.json", "admin").json()["caches"]["devices"]["entries"]
+    for i in range(5):
+        geod.ask(MOSCOW, camera=str(i))
+    known = entries()
+    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert entries() == known
+
+
+@pytest.mark.files
+def test_fifty_reloads_under_load_fail_no_request(stage):
+    """Good ones and bad ones in turn, on kept connections and fresh ones."""
+    geod = stage.geod(facts=town())
+    bad, answers, ending = town(), [], threading.Event()
+    bad["nodes"][0]["group"] = "nowhere"
+
+    def ask(connection):
+        while not ending.is_set():
+            answer = connection.ask(target(), headers=[("X-Forwarded-For", MOSCOW)]) if connection else geod.ask(MOSCOW)
+            answers.append(answer.status)
+
+    threads = [threading.Thread(target=ask, args=(each,)) for each in (geod.connect(), geod.connect(), None)]
+    for each in threads:
+        each.start()
+    try:
+        for turn in range(50):
+            geod.world.write_facts(bad if turn % 2 else town())
+            assert ("done" if turn % 2 == 0 else "refused") in hang_up(geod)
+    finally:
+        ending.set()
+        for each in threads:
+            each.join()
+    assert len(answers) > 100 and set(answers) == {302}
