@@ -26,17 +26,6 @@ bool is_wide(char32_t c) {
 
 std::string one_line(const geo::Fault& fault) { return printable(geo::to_string(fault)) + "\n"; }
 
-void append_json(std::string& out, const geo::Fault& fault) {
-  geo::Json(out)
-      .open('{')
-      .field("file", fault.file)
-      .field("line", static_cast<std::int64_t>(fault.line))
-      .field("col", static_cast<std::int64_t>(fault.col))
-      .field("key", fault.key)
-      .field("message", fault.message)
-      .close('}');
-}
-
 }  // namespace
 
 Stream::Stream(std::FILE* file) : file_(file), terminal_(isatty(fileno(file)) == 1) {
@@ -70,16 +59,8 @@ int Output::refuse(const geo::Denial& denial, std::string_view ip) {
 int Output::refuse(const geo::Faults& faults) {
   if (json) {
     std::string problem;
-    geo::append_problem(
-        problem,
-        {geo::ErrorCode::invalid_config, fmt::format("{} fault{}", faults.size(), faults.size() == 1 ? "" : "s")}, {});
-    problem.pop_back();
-    problem += ",\"faults\":[";
-    for (const geo::Fault& fault : faults) {
-      if (problem.back() != '[') problem += ',';
-      append_json(problem, fault);
-    }
-    line(problem + "]}");
+    geo::append_problem(problem, faults, {});
+    line(problem);
   } else {
     for (const geo::Fault& fault : faults) err.write(one_line(fault));
   }
@@ -90,7 +71,7 @@ int Output::tell(const geo::Faults& faults) {
   for (const geo::Fault& fault : faults) {
     if (json) {
       std::string object;
-      append_json(object, fault);
+      geo::append_json(object, fault);
       line(object);
     } else {
       out.write(one_line(fault));

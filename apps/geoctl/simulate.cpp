@@ -85,7 +85,7 @@ class Simulate {
 
     Simulation simulation(offline(output_, world_.snapshot), std::move(*simulated));
     Figures figures(world_.snapshot.topology);
-    Flows flows;
+    Flows flows(world_.snapshot.topology);
     Progress progress(output_.err, false, "requests");
     for (Ask ask; traffic->next(ask);) {
       const Pick pick = simulation.serve(ask);

@@ -27,13 +27,6 @@ std::array<std::string, 2> facts_of(const Scene& scene) {
   return facts;
 }
 
-std::string shortened(std::string text, std::size_t size_max) {
-  if (text.size() <= size_max) return text;
-  std::size_t end = size_max - 3;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // whole characters of UTF-8
-  return text.substr(0, end) + "...";
-}
-
 // A command in lines, at blanks where there are any; three at most.
 std::vector<std::string> wrapped(std::string_view command) {
   constexpr std::size_t kLinesMax = 3;
@@ -44,7 +37,7 @@ std::vector<std::string> wrapped(std::string_view command) {
     lines.emplace_back(command.substr(0, blank));
     command.remove_prefix(blank + 1);
   }
-  lines.push_back(shortened(std::string(command), kCommandMax));
+  lines.push_back(shortened(command, kCommandMax));
   return lines;
 }
 
@@ -87,6 +80,15 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+std::string shortened(std::string_view text, std::size_t size_max) {
+  if (text.size() <= size_max) return std::string(text);
+  const auto is_inside = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  std::size_t head = (size_max - 2) / 2, tail = text.size() - (size_max - 2 - head);
+  while (head > 0 && is_inside(head)) --head;  // whole characters of UTF-8
+  while (tail < text.size() && is_inside(tail)) ++tail;
+  return std::string(text.substr(0, head)) + ".." + std::string(text.substr(tail));
+}
+
 std::string grouped(std::uint64_t number) {
   std::string text = fmt::to_string(number);
   for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
@@ -113,7 +115,7 @@ std::string picture(const Scene& scene) {
     put_text(body, kMargin, y, line);
     y += 18;
   }
-  constexpr double kMapHeight = 390, kLoadHeight = 280;
+  constexpr double kMapHeight = 390, kLoadHeight = 290;
   constexpr double kWidth = kPictureWidth - 2 * kMargin;
   paint_map(body, scene, {kMargin, y, kWidth, kMapHeight});
   const double below = paint_groups(body, scene, y + kMapHeight + 36);

@@ -34,7 +34,7 @@ class Load {
   Load(std::string& out, const Scene& scene, const Box& box)
       : out_(out), scene_(scene), samples_(scene.simulation.samples()), rows_(scene.figures.nodes(scene.simulation)) {
     std::erase_if(rows_, [](const Figures::NodeRow& row) { return row.requests == 0; });
-    plot_ = {box.left + 46, box.top + 50, box.width - 46 - 170, box.height - 88};
+    plot_ = {box.left + 46, box.top + 60, box.width - 46 - 170, box.height - 98};
     end_s_ = samples_.empty() ? 1 : std::max(1.0, seconds_of(samples_.back().at));
     for (const Simulation::Sample& sample : samples_)
       for (const Figures::NodeRow& row : rows_) top_ = std::max<double>(top_, sample.running[row.node]);
@@ -52,6 +52,7 @@ class Load {
 
  private:
   static constexpr std::size_t kNamedMax = 18;  // those with the most streams
+  static constexpr std::size_t kEventRows = 3;
 
   double x(double seconds) const { return plot_.left + plot_.width * seconds / end_s_; }
   double y(double streams) const { return plot_.bottom() - plot_.height * streams / top_; }
@@ -87,10 +88,11 @@ class Load {
     out_ += "</g>\n";
   }
 
-  // Their names in two rows above the plot, no two over each other; for those that find no room the line is there.
+  // Their names in rows above the plot, no two over each other; for those that find no room the line is there.
   void paint_events() {
-    constexpr double kOfCharacter = 6.1, kLine = 14;
-    std::array<double, 2> free_from{plot_.left - 46, plot_.left - 46};
+    constexpr double kOfCharacter = 6.4, kLine = 12;
+    std::array<double, kEventRows> free_from{};
+    free_from.fill(plot_.left - 46);
     out_ += "<g font-size=\"11\" fill=\"#333\">\n";
     for (const Event& event : scene_.simulation.events()) {
       const double at = x(seconds_of(event.at));
@@ -98,9 +100,9 @@ class Load {
       const char* const what = event.admin == geo::place::Admin::offline ? "down"
                                : event.admin == geo::place::Admin::drain ? "drain"
                                                                          : "up";
-      const std::string name = fmt::format("{} {}", scene_.topology->node(event.node).id, what);
+      const std::string name = fmt::format("{} {}", shortened(scene_.topology->node(event.node).id, 22), what);
       const double width = kOfCharacter * static_cast<double>(name.size());
-      const double left = std::min(at + 3, plot_.right() + 150 - width);
+      const double left = std::min(at + 3, plot_.right() + 160 - width);
       double rise = 4;
       for (std::size_t row = 0; row < free_from.size(); ++row) {
         if (left < free_from[row]) continue;
@@ -147,9 +149,7 @@ class Load {
     for (std::size_t i = 0; i < order.size(); ++i) {
       put(out_, "<path d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}h16\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.3\"{}/>\n",
           plot_.right(), last(order[i]), plot_.right() + 9, at[i], colour(*order[i]), dashes(*order[i]));
-      std::string name(order[i]->id);
-      if (name.size() > 22) name = name.substr(0, 20) + "..";
-      put_text(out_, plot_.right() + 29, at[i] + 4, name);
+      put_text(out_, plot_.right() + 29, at[i] + 4, shortened(order[i]->id, 22));
     }
     out_ += "</g>\n";
   }

@@ -143,34 +143,42 @@ class Map {
     out_ += "</g>\n";
   }
 
-  // To the largest site of the group that serves them.
-  const Site* site_of(Index group) const {
-    const auto found =
-        std::find_if(sites_.begin(), sites_.end(), [&](const Site& each) { return each.group == group; });
+  const Site* site_of(const Flows::Flow& flow) const {
+    const auto found = std::find_if(sites_.begin(), sites_.end(), [&](const Site& each) {
+      return each.group == flow.group && flow.to && each.place.latitude == flow.to->latitude &&
+             each.place.longitude == flow.to->longitude;
+    });
     return found == sites_.end() ? nullptr : &*found;
   }
 
   // The small ones first, so that the large ones are seen.
   void paint_flows() {
     constexpr std::size_t kShownMax = 300;
-    constexpr double kWidthMin = 0.7, kWidthMax = 9;
     out_ += "<g fill=\"none\" stroke-linecap=\"round\" stroke-opacity=\"0.55\">\n";
     for (std::size_t i = std::min(flows_.size(), kShownMax); i-- > 0;) {
       const Flows::Flow& flow = flows_[i];
       const auto from_place = origin(flow);
-      const Site* const site = flow.group == kNone ? nullptr : site_of(flow.group);
+      const Site* const site = site_of(flow);
       if (!from_place || site == nullptr) continue;
       const Point from = projection_->at(*from_place), to = site->at;
-      const double dx = to.x - from.x, dy = to.y - from.y;
-      if (std::hypot(dx, dy) < 3) continue;
-      // bent to its left, always upwards
-      const double bend = 0.16 * (dx > 0 ? 1 : -1);
-      put(out_, "<path stroke=\"{}\" stroke-width=\"{:.1f}\"{} d=\"M{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}\"/>\n",
-          colour_of(flow.group), kWidthMin + (kWidthMax - kWidthMin) * std::sqrt(part(flow.requests)),
-          flow.group == flow.own_group ? "" : " stroke-dasharray=\"7 4\" stroke-linecap=\"butt\"", from.x, from.y,
-          from.x + dx / 2 + dy * bend, from.y + dy / 2 - dx * bend, to.x, to.y);
+      // The short way: over the date line it leaves the map at one edge, and comes in again at the other.
+      const double turn = 360 * projection_->scale();
+      const double around = to.x - from.x > turn / 2 ? -turn : from.x - to.x > turn / 2 ? turn : 0;
+      paint_flow(flow, from, {to.x + around, to.y});
+      if (around != 0) paint_flow(flow, {from.x - around, from.y}, to);
     }
     out_ += "</g>\n";
+  }
+
+  void paint_flow(const Flows::Flow& flow, Point from, Point to) {
+    constexpr double kWidthMin = 0.7, kWidthMax = 9;
+    const double dx = to.x - from.x, dy = to.y - from.y;
+    if (std::hypot(dx, dy) < 3) return;
+    const double bend = 0.16 * (dx > 0 ? 1 : -1);  // to its left, always upwards
+    put(out_, "<path stroke=\"{}\" stroke-width=\"{:.1f}\"{} d=\"M{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}\"/>\n",
+        colour_of(flow.group), kWidthMin + (kWidthMax - kWidthMin) * std::sqrt(part(flow.requests)),
+        flow.group == flow.own_group ? "" : " stroke-dasharray=\"7 4\" stroke-linecap=\"butt\"", from.x, from.y,
+        from.x + dx / 2 + dy * bend, from.y + dy / 2 - dx * bend, to.x, to.y);
   }
 
   void paint_clients() {
@@ -243,8 +251,8 @@ class Map {
                });
       };
       const auto found = std::find_if(tries.begin(), tries.end(), is_free);
-      if (found == tries.end() && i > 0) continue;
-      const Box& box = found == tries.end() ? tries[0] : *found;
+      if (found == tries.end()) continue;
+      const Box& box = *found;
       taken.push_back(box);
       put_text(out_, box.left, box.top + 12, group);
     }

@@ -30,6 +30,8 @@ inline std::string_view colour_of(geo::place::Index group) { return kColours[gro
 std::string escaped(std::string_view text);
 // 12345 -> "12,345"
 std::string grouped(std::uint64_t number);
+// Cut in its middle: what names end with tells them apart.
+std::string shortened(std::string_view text, std::size_t size_max);
 
 template <class... Values>
 void put(std::string& out, fmt::format_string<Values...> format, Values&&... values) {

@@ -1,13 +1,17 @@
 #include "admin_handler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include "admin_gate.h"
 #include "explain.h"
 #include "geo/base/text.h"
 #include "metrics.h"
 #include "page.h"
+#include "query.h"
 #include "status.h"
 
 namespace geod {
@@ -15,6 +19,7 @@ namespace geod {
 namespace {
 
 constexpr std::string_view kGet = "GET, HEAD";
+constexpr std::string_view kPost = "POST";
 constexpr std::string_view kJson = "application/json";
 
 bool allows(std::string_view methods, std::string_view method) {
@@ -26,10 +31,12 @@ bool allows(std::string_view methods, std::string_view method) {
 
 std::span<const AdminHandler::Route> AdminHandler::routes() {
   static constexpr Route kRoutes[] = {
-      {"/healthz", kGet, kJson, &AdminHandler::tell_health},
-      {"/readyz", kGet, kJson, &AdminHandler::tell_ready},
+      {"/healthz", kGet, kJson, &AdminHandler::tell_health, nullptr, true},
+      {"/readyz", kGet, kJson, &AdminHandler::tell_ready, nullptr, true},
       {"/status.json", kGet, kJson, &AdminHandler::tell_status},
       {"/explain", kGet, kJson, &AdminHandler::begin_explain, &AdminHandler::explain_waiting},
+      {"/reload", kPost, kJson, &AdminHandler::begin_reload, &AdminHandler::reload_waiting},
+      {"/log-level", kPost, kJson, &AdminHandler::set_log_level},
       {"/openapi.json", kGet, kJson, &AdminHandler::tell_openapi},
       {"/", kGet, "text/html; charset=utf-8", &AdminHandler::tell_page},
       {"/app.js", kGet, "text/javascript; charset=utf-8", &AdminHandler::tell_script},
@@ -59,6 +66,8 @@ bool AdminHandler::answer(Exchange& exchange) {
     refuse(exchange, {geo::ErrorCode::method_not_allowed, "allowed: " + std::string(route->methods)}, route->methods);
     return true;
   }
+  if (!route->open && !shows_admin_token(exchange, *world_.get())) return true;
+  if (route->methods == kPost && !is_from_here(exchange, *world_.get())) return true;
   exchange.out.status = 200;
   exchange.out.header("Content-Type", route->content_type);
   exchange.entry.code = "ok";
@@ -98,6 +107,37 @@ void AdminHandler::tell_openapi(Exchange& exchange) { exchange.out.body = page::
 
 void AdminHandler::begin_explain(Exchange& exchange) {
   if (const auto parsed = parse_explain(exchange, *world_.get()); !parsed) refuse(exchange, parsed.error());
+}
+
+void AdminHandler::begin_reload(Exchange& exchange) {
+  if (!exchange.in.query.empty())
+    refuse(exchange, {geo::ErrorCode::bad_request, "nothing can be asked of it but to read everything anew"});
+}
+
+void AdminHandler::reload_waiting(Exchange& exchange) const {
+  const Reloaded reloaded = reloads_.reload("POST /reload of " + exchange.in.client.to_string());
+  if (reloaded.denial) return refuse(exchange, *reloaded.denial);
+  if (!reloaded.ok()) {
+    refuse(exchange, geo::Denial{geo::ErrorCode::invalid_config, {}});
+    exchange.out.body.clear();
+    return geo::append_problem(exchange.out.body, reloaded.faults, exchange.in.request_id);
+  }
+  geo::Json json(exchange.out.body);
+  json.open('{').field("ok", true).key("needs_restart").open('[');
+  for (const std::string& key : reloaded.needing_restart) json.text(key);
+  json.close(']').key("faults").open('[').close(']').close('}');
+}
+
+void AdminHandler::set_log_level(Exchange& exchange) {
+  const auto asked = parameter_of(exchange.in.query, "level");
+  if (!asked) return refuse(exchange, asked.error());
+  const auto level = *asked ? level_of(**asked) : std::nullopt;
+  if (!level)
+    return refuse(exchange, {geo::ErrorCode::bad_request, "level: one of error, warn, info, debug, trace is needed"});
+  log_.set_level(*level);
+  log_.write(Level::error, fmt::format("log level {}, by POST /log-level of {}", name_of(*level),
+                                       exchange.in.client.to_string()));  // whatever the level is now
+  geo::Json(exchange.out.body).open('{').field("level", name_of(*level)).close('}');
 }
 
 void AdminHandler::explain_waiting(Exchange& exchange) const { explain(exchange, *exchange.world, clock_); }

@@ -4,7 +4,9 @@
 #include <span>
 #include <string_view>
 
+#include "app_log.h"
 #include "geo/base/clock.h"
+#include "reloads.h"
 #include "status.h"
 #include "world_handler.h"
 
@@ -12,8 +14,8 @@ namespace geod {
 
 class AdminHandler final : public WorldHandler {
  public:
-  AdminHandler(const Worlds& worlds, const geo::Clock& clock, const Process& process)
-      : WorldHandler(worlds), clock_(clock), process_(process) {}
+  AdminHandler(const Worlds& worlds, const geo::Clock& clock, const Process& process, Reloads& reloads, AppLog& log)
+      : WorldHandler(worlds), clock_(clock), process_(process), reloads_(reloads), log_(log) {}
   bool answer(Exchange& exchange) override;
   void answer_waiting(Exchange& exchange) override;
 
@@ -26,6 +28,7 @@ class AdminHandler final : public WorldHandler {
     std::string_view content_type;
     void (AdminHandler::*answer)(Exchange&);
     void (AdminHandler::*waiting)(Exchange&) const = nullptr;
+    bool open = false;  // to whoever has no token, where one is asked for
   };
   static std::span<const Route> routes();
   // Null: there is none for that path.
@@ -42,10 +45,15 @@ class AdminHandler final : public WorldHandler {
   void tell_openapi(Exchange& exchange);
   void begin_explain(Exchange& exchange);
   void explain_waiting(Exchange& exchange) const;
+  void begin_reload(Exchange& exchange);
+  void reload_waiting(Exchange& exchange) const;
+  void set_log_level(Exchange& exchange);
   Now now() const { return {clock_.wall(), clock_.monotonic(), process_}; }
 
   const geo::Clock& clock_;
   const Process& process_;
+  Reloads& reloads_;
+  AppLog& log_;
 };
 
 }  // namespace geod

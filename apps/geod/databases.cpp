@@ -12,6 +12,11 @@ constexpr std::chrono::seconds kEvery{2};
 
 }  // namespace
 
+std::string in_service(const geo::io::MmdbInfo& info) {
+  return fmt::format("{} is in service: {}, built {}, {} networks", info.path, info.type,
+                     geo::rfc3339(geo::WallTime(std::chrono::seconds(info.build_epoch_s))), info.networks);
+}
+
 Databases::Databases(Worlds& worlds, const geo::Clock& clock, const AppLog& log)
     : worlds_(worlds), clock_(clock), log_(log), repeated_("the databases", clock, log, [this] { return refresh(); }) {}
 
@@ -24,9 +29,7 @@ geo::MonotonicTime Databases::refresh() {
   if (refreshed.change == nullptr) return end + kEvery;
   worlds_.change(refreshed.change);
   const std::chrono::duration<double> took = end - start;
-  const geo::io::MmdbInfo& info = *refreshed.loaded;
-  log_.info("{} is in service: {}, built {}, {} networks, {:.1f} s", info.path, info.type,
-            geo::rfc3339(geo::WallTime(std::chrono::seconds(info.build_epoch_s))), info.networks, took.count());
+  log_.info("{}, read in {:.1f} s", in_service(*refreshed.loaded), took.count());
   return end;  // at the others
 }
 

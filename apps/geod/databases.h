@@ -8,13 +8,14 @@
 
 namespace geod {
 
+// "FILE is in service: .."
+std::string in_service(const geo::io::MmdbInfo& info);
+
 class Databases {
  public:
   // Throws std::system_error where the thread cannot be started.
   Databases(Worlds& worlds, const geo::Clock& clock, const AppLog& log);
 
-  // The next look is now.
-  void look() { repeated_.now(); }
   // Begins nothing new. False: a file was still being read at the deadline.
   bool stop(geo::MonotonicTime deadline) { return repeated_.stop(deadline); }
 

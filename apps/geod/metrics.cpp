@@ -129,19 +129,18 @@ void add_nodes(Families& families, const World& world) {
   std::vector<geo::balance::NodeStatus> all;
   for (std::size_t i = 0; i < nodes.size(); ++i)
     all.push_back(world.snapshot.live->status(static_cast<geo::place::Index>(i)));
+  using geo::balance::NodeStatus;
   const auto add = [&](const char* name, const char* help, auto value) {
     families.open(name, help, MetricType::Gauge);
     for (std::size_t i = 0; i < nodes.size(); ++i)
-      if (const std::optional<double> known = value(all[i])) families.value(*known, {{"node", nodes[i].id}});
+      families.value(static_cast<double>(value(all[i])), {{"node", nodes[i].id}});
   };
-  using geo::balance::NodeStatus;
-  using Known = std::optional<double>;
   add("geod_node_up", "1 for a node that is up",
-      [](const NodeStatus& status) -> Known { return status.state == geo::balance::State::up ? 1 : 0; });
-  add("geod_node_load", "As the node reports it, else its sessions over its capacity",
-      [](const NodeStatus& status) -> Known { return status.load; });
+      [](const NodeStatus& status) { return status.state == geo::balance::State::up ? 1 : 0; });
+  add("geod_node_load", "As the node reports it, else its sessions over its capacity; 0 where neither is known",
+      [](const NodeStatus& status) { return status.load.value_or(0); });
   add("geod_node_under_way", "Streams under way: reported, and redirects since",
-      [](const NodeStatus& status) -> Known { return static_cast<double>(status.under_way); });
+      [](const NodeStatus& status) { return status.under_way; });
   families.open("geod_node_state_changes_total", "How often a node came into a state", MetricType::Counter);
   for (std::size_t i = 0; i < nodes.size(); ++i)
     for (std::size_t to = 0; to < all[i].became.size(); ++to)
@@ -155,6 +154,11 @@ void append_metrics(std::string& out, const World& world, const Now& now) {
   Families families;
   families.open("geod_build_info", "Always 1", MetricType::Gauge);
   families.value(1, {{"version", now.process.version}});
+  if (now.process.reloads != nullptr) {
+    families.open("geod_reloads_total", "Times that everything was read anew", MetricType::Counter);
+    for (const bool ok : {true, false})
+      families.value(static_cast<double>(now.process.reloads->count(ok)), {{"result", ok ? "ok" : "refused"}});
+  }
   add_upstreams(families, world, now.monotonic);
   add_store(families, world);
   add_caches(families, world);

@@ -12,27 +12,25 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kWarnEvery{10};
-// Where so many hang until `timeout`, no check of another is late yet.
-constexpr std::size_t kMostAtOnce = 2048;
-constexpr std::size_t kLeastAtOnce = 32;
 // Of descriptors: files, listeners, and connections to all that geod asks.
 constexpr std::size_t kOthers = 512;
 
-// Viewers go first.
-std::size_t descriptors_left(const geo::config::Config& config) {
+std::size_t descriptors_max() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  const auto taken = static_cast<rlim_t>(config.http.max_connections) + kOthers;
-  return limit.rlim_cur > taken ? static_cast<std::size_t>(limit.rlim_cur - taken) : 0;
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur) : 0;
 }
 
 geo::io::CheckSettings settings_of(const geo::config::Config& config, const std::string& user_agent) {
-  const std::size_t left = descriptors_left(config);
+  constexpr std::size_t kMostAtOnce = 2048, kLeastAtOnce = 32;
+  const std::size_t max = descriptors_max();
+  const std::size_t taken = static_cast<std::size_t>(config.http.max_connections) + kOthers;
   geo::io::CheckSettings settings;
   settings.interval = milliseconds(config.health.interval_ms);
   settings.timeout = milliseconds(config.health.timeout_ms);
   settings.jitter_percent = static_cast<int>(config.health.jitter_percent);
-  settings.most_at_once = std::clamp(left / 2, kLeastAtOnce, kMostAtOnce);
+  // Viewers' connections go first, but who serves them must be known in time.
+  const std::size_t left = max > taken ? max - taken : 0;
+  settings.most_at_once = std::clamp(std::max(left / 2, max / 16), kLeastAtOnce, kMostAtOnce);
   settings.connections_max = left;
   settings.user_agent = user_agent;
   return settings;
@@ -46,13 +44,22 @@ NodeChecks::NodeChecks(Worlds& worlds, const geo::Clock& clock, const AppLog& lo
 
 void NodeChecks::watch(const geo::compose::World& world) {
   const geo::redirect::Snapshot& snapshot = world.snapshot;
-  if (snapshot.topology == watched_) return;
+  const geo::io::CheckSettings settings = settings_of(world.config, user_agent_);
+  if (snapshot.topology == watched_ && settings == settings_ && world.config.health.path == path_) return;
   std::vector<geo::io::CheckTarget> targets;
   for (const geo::place::Node& node : snapshot.topology->rows().nodes)
     if (auto target = geo::io::check_target(node, world.config.health.path)) targets.push_back(std::move(*target));
+  if (settings != settings_) checks_.reset();
+  settings_ = settings;
   if (!targets.empty() && checks_ == nullptr)
-    checks_ = std::make_unique<geo::io::Checks>(settings_of(world.config, user_agent_), clock_,
+    checks_ = std::make_unique<geo::io::Checks>(settings, clock_,
                                                 [this](const geo::io::CheckResult& result) { take(result); });
+  // Each that hangs takes a place until the timeout; so many get their turn within an interval.
+  const auto in_time = settings.most_at_once * static_cast<std::size_t>(settings.interval.count()) /
+                       static_cast<std::size_t>(settings.timeout.count());
+  if (targets.size() > in_time)
+    log_.warn("{} nodes are checked, {} at once: where more than that hang, the checks of others are late",
+              targets.size(), settings.most_at_once);
   whys_.with([&](auto& whys) {
     std::unordered_map<std::string, std::string> kept;
     for (const geo::io::CheckTarget& target : targets) kept[target.id] = std::move(whys[target.id]);
@@ -63,6 +70,7 @@ void NodeChecks::watch(const geo::compose::World& world) {
   });
   if (checks_ != nullptr) checks_->watch(std::move(targets));
   watched_ = snapshot.topology;
+  path_ = world.config.health.path;
 }
 
 void NodeChecks::take(const geo::io::CheckResult& result) {

@@ -25,6 +25,9 @@ class NodeChecks {
   // cannot be started.
   void watch(const geo::compose::World& world);
 
+  // No check any more, and none is told of. After the last watch().
+  void end() { checks_.reset(); }
+
   // Why the node's last check failed; empty: it passed, or none has been made.
   std::string why(const std::string& node);
 
@@ -36,7 +39,10 @@ class NodeChecks {
   const AppLog& log_;
   const std::string user_agent_;
   const std::function<void()> turned_;
+  // Of the last watch().
   std::shared_ptr<const geo::place::Topology> watched_;
+  geo::io::CheckSettings settings_;
+  std::string path_;
   geo::Guarded<std::unordered_map<std::string, std::string>> whys_;  // of those that are checked
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();      // of checks that were not made
   std::unique_ptr<geo::io::Checks> checks_;  // null: nobody has been checked yet; the last: its thread uses the others

@@ -17,6 +17,12 @@ NodeWatch::NodeWatch(Worlds& worlds, const geo::Clock& clock, const AppLog& log,
       checks_(worlds, clock, log, std::move(user_agent), [this] { repeated_.now(); }),
       repeated_("the nodes", clock, log, [this] { return look(); }) {}
 
+// Each of the two threads asks something of the other.
+NodeWatch::~NodeWatch() {
+  repeated_.stop(geo::MonotonicTime::max());
+  checks_.end();
+}
+
 geo::MonotonicTime NodeWatch::look() {
   const geo::MonotonicTime now = clock_.monotonic();
   const std::shared_ptr<const geo::compose::World> world = worlds_.latest();

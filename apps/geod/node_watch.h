@@ -14,6 +14,9 @@ class NodeWatch {
  public:
   // user_agent: of checks. Throws std::system_error where the thread cannot be started.
   NodeWatch(Worlds& worlds, const geo::Clock& clock, const AppLog& log, std::string user_agent);
+  ~NodeWatch();
+  NodeWatch(const NodeWatch&) = delete;
+  NodeWatch& operator=(const NodeWatch&) = delete;
 
   bool stop(geo::MonotonicTime deadline) { return repeated_.stop(deadline); }
 

@@ -2,9 +2,11 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
+#include "databases.h"
 #include "geo/compose.h"
 #include "geo/io/system.h"
 
@@ -52,13 +54,16 @@ Reloaded Reloads::reload(std::string_view by) {
 
 Reloaded Reloads::try_it() {
   const std::shared_ptr<const geo::compose::World> current = worlds_.latest();
-  const geo::config::Read read =
-      geo::config::read_file(current->config.file, geo::io::environment("GEO_"));
+  const geo::config::Read read = geo::config::read_file(current->config.file, geo::io::environment("GEO_"));
   geo::compose::Reloaded next =
       geo::compose::reload(current, read, [this](const std::string& line) { log_.warn("{}", line); });
   Reloaded reloaded{{}, std::move(next.faults), std::move(next.denial)};
   if (next.change == nullptr) return reloaded;
   worlds_.change(next.change);
+  for (const geo::compose::Database& now : worlds_.latest()->databases)
+    if (std::none_of(current->databases.begin(), current->databases.end(),
+                     [&](const geo::compose::Database& then) { return then.index == now.index; }))
+      log_.info("{}", in_service(now.index->info()));
   reloaded.needing_restart = geo::config::differences(started_with_, read.config).needing_restart;
   if (read.config.log.level != current->config.log.level)
     if (const auto level = level_of(read.config.log.level)) log_.set_level(*level);

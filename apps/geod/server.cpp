@@ -38,7 +38,6 @@ Server::Server(std::shared_ptr<const geo::compose::World> world, std::string ver
       process_{std::move(version), clock_.monotonic()} {}
 
 Server::~Server() {
-  reloads_.reset();
   node_watch_.reset();
   store_watch_.reset();
   databases_.reset();
@@ -46,6 +45,7 @@ Server::~Server() {
   if (workers_ != nullptr) workers_->stop(geo::MonotonicTime::max());
   listeners_.clear();
   workers_.reset();
+  reloads_.reset();
 }
 
 tl::expected<void, std::string> Server::start() {
@@ -60,6 +60,8 @@ tl::expected<void, std::string> Server::start_parts() {
   auto opened = AccessLog::open(config_.log.access, config_.path(config_.log.access));
   if (!opened) return tl::unexpected("log.access: " + opened.error());
   access_log_ = std::move(*opened);
+  reloads_ = std::make_unique<Reloads>(worlds_, clock_, log_);
+  process_.reloads = reloads_.get();
   // A connection has one request at a time.
   workers_ = std::make_unique<geo::io::Workers>(kWorkers, static_cast<std::size_t>(config_.http.max_connections));
 
@@ -69,7 +71,7 @@ tl::expected<void, std::string> Server::start_parts() {
   const auto resolver = [this] { return std::make_unique<ResolveHandler>(worlds_, clock_); };
   const auto auth = [this] { return std::make_unique<AuthorizeHandler>(worlds_, clock_); };
   const auto verify = [this] { return std::make_unique<VerifyHandler>(worlds_); };
-  const auto admin = [this] { return std::make_unique<AdminHandler>(worlds_, clock_, process_); };
+  const auto admin = [this] { return std::make_unique<AdminHandler>(worlds_, clock_, process_, *reloads_, log_); };
   if (auto added = add("redirect", config_.listen.redirect, loops, redirect); !added) return added;
   if (auto added = add("resolver", config_.listen.resolver, loops, resolver); !added) return added;
   if (auto added = add("auth", config_.listen.auth, loops, auth); !added) return added;
@@ -80,7 +82,6 @@ tl::expected<void, std::string> Server::start_parts() {
   store_watch_ = std::make_unique<StoreWatch>(worlds_, clock_, log_);
   node_watch_ = std::make_unique<NodeWatch>(worlds_, clock_, log_, "geod/" + process_.version);
   databases_ = std::make_unique<Databases>(worlds_, clock_, log_);
-  reloads_ = std::make_unique<Reloads>(worlds_, clock_, log_);
   return {};
 }
 
@@ -180,7 +181,6 @@ void Server::hang_up() {
   if (access_log_ != nullptr)
     if (auto done = access_log_->reopen(); !done) log_.error("log.access: {}", done.error());
   reloads_->begin("SIGHUP");
-  databases_->look();
 }
 
 bool Server::drain(const std::function<void()>& meanwhile) {

@@ -73,7 +73,7 @@ class Server {
   Worlds worlds_;
   std::shared_ptr<const geo::compose::World> told_world_;  // that the loops know of
   const Cors cors_;
-  const Process process_;
+  Process process_;
   std::map<std::string, Told, std::less<>> upstreams_told_;
   std::atomic<bool> draining_{false};
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of lines that the access log dropped

@@ -153,7 +153,11 @@ void append_status(std::string& out, const World& world, const Now& now) {
   append_nodes(json, world);
   append_groups(json, world);
   append_caches(json, world);
-  json.key("last_reload").null();
+  json.key("last_reload");
+  if (const auto last = now.process.reloads == nullptr ? std::nullopt : now.process.reloads->last())
+    json.open('{').field("ok", last->ok).field("at", geo::rfc3339(last->at)).close('}');
+  else
+    json.null();
   append_resolver(json, world, now);
   json.key("upstreams").open('[');
   for (const geo::UpstreamStatus& status : upstreams_of(world, now.monotonic)) append_upstream(json, status);

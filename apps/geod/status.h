@@ -10,6 +10,7 @@
 #include "geo/base/clock.h"
 #include "geo/base/upstream.h"
 #include "geo/compose.h"
+#include "reloads.h"
 
 namespace geod {
 
@@ -17,6 +18,7 @@ namespace geod {
 struct Process {
   std::string version;
   geo::MonotonicTime started;
+  const Reloads* reloads = nullptr;  // null: not ready yet
 };
 
 // When it is told.
@@ -41,7 +43,7 @@ std::int64_t snapshot_age_s(const geo::compose::World& world, const Now& now);
 // Why nobody can be served; empty: somebody can.
 std::vector<std::string> reasons_not_ready(const geo::compose::World& world);
 
-// Shape: {"version":..,"uptime_s":..,"snapshot":{..},"nodes":[..],"groups":[..],"caches":{..},"last_reload":null,
+// Shape: {"version":..,"uptime_s":..,"snapshot":{..},"nodes":[..],"groups":[..],"caches":{..},"last_reload":{..},
 //         "resolver":{"providers":[..],"files":[..]},"upstreams":[..]}
 void append_status(std::string& out, const geo::compose::World& world, const Now& now);
 

@@ -7,9 +7,7 @@ from support.mdoc import Page
 from support.programs import SOURCE
 
 PAGE = Page(SOURCE / "man" / "geod.8")
-LISTENERS = {}
-for listener, paths, methods in PAGE["LISTENERS"].rows:  # one that has many paths has two rows
-    LISTENERS[listener] = (LISTENERS.get(listener, ([], ""))[0] + paths.split(), methods)
+LISTENERS = [(row[0], row[1].split(), row[2]) for row in PAGE["LISTENERS"].rows]
 
 
 def ask(address, method, path, body=None, **headers):
@@ -22,14 +20,14 @@ def ask(address, method, path, body=None, **headers):
 
 
 def test_listeners_paths_and_methods(geod):
-    assert set(LISTENERS) == set(geod.addresses)
-    for listener, (paths, methods) in LISTENERS.items():
+    assert {row[0] for row in LISTENERS} == set(geod.addresses)
+    for listener, paths, methods in LISTENERS:
         for path in paths:
             answer, body = ask(geod.addresses[listener], "GET", path)
             assert answer.status != 404, body
             answer, _ = ask(geod.addresses[listener], "DELETE", path)
             assert (answer.status, answer.headers["Allow"]) == (405, methods)
-        others = [path for name, (paths, _) in LISTENERS.items() if name != listener for path in paths]
+        others = [path for name, paths, _ in LISTENERS if name != listener for path in paths]
         for path in others + ["/nothing"]:
             assert json.loads(ask(geod.addresses[listener], "GET", path)[1])["code"] == "no_such_path", path
 

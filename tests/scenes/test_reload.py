@@ -135,3 +135,105 @@ def test_fifty_reloads_under_load_fail_no_request(stage):
         for each in threads:
             each.join()
     assert len(answers) > 100 and set(answers) == {302}
+
+
+# ---- by HTTP
+
+
+def post(geod, target, headers=(), host=None):
+    host = host or "127.0.0.1:%d" % geod.addresses["admin"][1]
+    return geod.fetch(target, "admin", method="POST", headers=list(headers), host=host)
+
+
+def last_reload(geod):
+    return geod.fetch("/status.json", "admin").json()["last_reload"]
+
+
+def reload_counts(geod):
+    text = geod.fetch("/metrics", "admin").body.decode()
+    return [int(text.split(f'geod_reloads_total{{result="{result}"}} ')[1].split()[0]) for result in ("ok", "refused")]
+
+
+@pytest.mark.files
+def test_by_http_it_is_the_same(stage):
+    geod = stage.geod(facts=small(node("a", "here")))
+    assert last_reload(geod) is None and reload_counts(geod) == [0, 0]
+    geod.world.config["listen"]["resolver"] = "127.0.0.1:0"
+    geod.world.write_config()
+    geod.world.write_facts(small(node("b", "here")))
+    done = post(geod, "/reload")
+    assert (done.status, done.json()) == (200, {"ok": True, "needs_restart": ["listen.resolver"], "faults": []})
+    assert chosen(geod) == "node-b" and last_reload(geod)["ok"] is True and reload_counts(geod) == [1, 0]
+
+    facts = small(node("c", "here"))
+    facts["nodes"][0]["weight"] = -1
+    geod.world.write_facts(facts)
+    refused = post(geod, "/reload")
+    assert (refused.status, refused.code) == (422, "invalid_config")
+    fault, = refused.json()["faults"]
+    assert fault["file"].endswith("topology.toml") and fault["key"] == "nodes.weight" and fault["line"] > 0 and fault["col"] > 0
+    assert chosen(geod) == "node-b" and last_reload(geod)["ok"] is False and reload_counts(geod) == [1, 1]
+    told = reloads(geod)
+    assert told[-1] == "error reload, by POST /reload of 127.0.0.1: refused; what is in service stays"
+
+
+def test_the_level_of_the_log_is_set_until_it_is_read_anew(stage):
+    geod = stage.geod()
+    assert post(geod, "/log-level?level=error").json() == {"level": "error"}
+    assert hang_up_quietly(geod)
+    geod.world.config["log"]["level"] = "warn"
+    geod.world.write_config()
+    assert post(geod, "/reload").status == 200
+    for wrong in ("/log-level", "/log-level?level=", "/log-level?level=loud", "/log-level?level=info&level=info"):
+        answer = post(geod, wrong)
+        assert (answer.status, answer.code) == (400, "bad_request") and "level" in answer.json()["detail"]
+    assert geod.fetch("/log-level?level=info", "admin").status == 405
+
+
+def hang_up_quietly(geod):
+    before = reload_counts(geod)[0]
+    geod.signal(signal.SIGHUP)
+    eventually(lambda: reload_counts(geod)[0] > before, "it has read everything anew")
+    return not reloads(geod)
+
+
+def test_pages_of_others_can_ask_for_nothing(stage):
+    geod = stage.geod()
+    port = geod.addresses["admin"][1]
+    for headers, host in (([("Origin", "https://evil.example")], None), ([("Origin", "null")], None), ([], "evil.example"),
+                          ([("Origin", f"http://evil.example:{port}")], f"evil.example:{port}")):
+        for target_ in ("/reload", "/log-level?level=error"):
+            answer = post(geod, target_, headers, host)
+            assert (answer.status, answer.code) == (403, "forbidden")
+    assert reload_counts(geod) == [0, 0]
+    assert post(geod, "/reload", [("Origin", f"http://localhost:{port}")], f"localhost:{port}").status == 200
+
+
+def test_a_token_is_asked_for_but_for_health(stage):
+    world = stage.world(admin={"token_file": "admin.token"})
+    (world.path / "admin.token").write_text("open sesame, 1\n".replace(" ", "-"))
+    (world.path / "admin.token").chmod(0o600)
+    geod = stage.geod(world)
+    shown = [("Authorization", "Bearer open-sesame,-1")]
+    for path in ("/healthz", "/readyz"):
+        assert geod.fetch(path, "admin").status == 200
+    for path in ("/status.json", "/metrics", "/explain?ip=10.1.0.7"):
+        assert geod.fetch(path, "admin").code == "missing_token"
+        assert geod.fetch(path, "admin", headers=[("Authorization", "Bearer guess")]).code == "token_unknown"
+        assert geod.fetch(path, "admin", headers=shown).status == 200
+    assert post(geod, "/reload").code == "missing_token"
+    assert post(geod, "/reload", shown, "geod.example.com").status == 200
+    (world.path / "admin.token").write_text("another\n")
+    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert geod.fetch("/metrics", "admin", headers=shown).code == "token_unknown"
+    assert "sesame" not in geod.stderr()
+
+
+@pytest.mark.files
+def test_health_checks_follow_a_reload(stage):
+    facts = small(node("a", "here", check="http://127.0.0.1:9/health"), node("b", "here"))
+    geod = stage.geod(facts=facts, health={"interval_ms": 3600000})
+    geod.world.config["health"]["interval_ms"] = 100
+    geod.world.write_config()
+    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    eventually(lambda: "node node-a: up -> unhealthy, by check" in geod.stderr(), "it is checked as often as asked")

@@ -99,5 +99,7 @@ GEO_EXPORT void append_json(std::string& out, const Right& right, std::chrono::s
 
 // 1-4096 visible ASCII characters.
 GEO_EXPORT bool is_well_formed(std::string_view token);
+// What an Authorization field holds after "Bearer" (RFC 6750); nothing: it is of another scheme.
+GEO_EXPORT std::optional<std::string_view> bearer_token(std::string_view authorization);
 
 }  // namespace geo::auth

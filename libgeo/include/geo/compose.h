@@ -83,6 +83,7 @@ struct World {
   config::Config config;
   redirect::Snapshot snapshot;
   client::TrustedProxies trusted_proxies;
+  std::optional<Digest> admin_token;                  // of the token that operators show; nothing: none is asked for
   TopologyInfo topology;                              // where there is one
   std::shared_ptr<const io::MongoStore> store;        // null: the store is in files, or there is none
   Digest store_uri{};                                 // that it was opened with

@@ -1,12 +1,20 @@
 #include <algorithm>
 
 #include "geo/auth.h"
+#include "geo/base/text.h"
 
 namespace geo::auth {
 
 bool is_well_formed(std::string_view token) {
   return !token.empty() && token.size() <= 4096 &&
          std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+std::optional<std::string_view> bearer_token(std::string_view authorization) {
+  const std::string_view field = trim(authorization);
+  const std::string_view scheme = field.substr(0, field.find(' '));
+  if (!iequals(scheme, "bearer")) return std::nullopt;
+  return trim(field.substr(scheme.size()));
 }
 
 namespace {

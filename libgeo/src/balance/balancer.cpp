@@ -86,8 +86,8 @@ std::optional<Choice> Balancer::walk(const Pass& pass, Account* account) const {
   const std::vector<Index>& fallbacks = topology_->fallback_groups(own_group);
   const auto try_groups = [&](Index pattern) -> std::optional<Choice> {
     const Policy policy = policy_of(pass.query.partner, pattern);
-    // What is too little healthy comes after what is not.
-    bool passed_over = false;
+    // What is too little healthy comes after what is not; where all is, the first of it serves whatever its health.
+    bool passed_over = false, ignores_health = true;
     for (const bool in_panic : {false, true}) {
       if (in_panic && !passed_over) break;
       for (std::size_t i = 0; i <= fallbacks.size(); ++i) {
@@ -95,7 +95,8 @@ std::optional<Choice> Balancer::walk(const Pass& pass, Account* account) const {
         Admission may = admission(pass, group, pattern);
         const Candidate* chosen = nullptr;
         if (may.panic == in_panic) {
-          may.any_health = in_panic && i == 0;
+          may.any_health = in_panic && ignores_health;
+          if (in_panic || !may.empty) ignores_health = false;
           chosen = choose(may, policy);
         } else if (in_panic) {
           continue;
@@ -156,7 +157,8 @@ void Balancer::tell(const Admission& may, const Pass& pass, Index pattern, Index
   const auto is_overloaded = [&](std::size_t candidate) {
     if (!bound) return false;
     const Candidate& one = those.candidates[candidate];
-    return !(by_site ? may.there(those.site_of[candidate]) : may).has_room(one, settings_.balance_factor);
+    return !(by_site ? may.there(those.site_of[candidate]) : may)
+                .has_room(one, affinity::bound(settings_.balance_factor));
   };
   // Nodes, candidates and verdicts of a group all stand by node id.
   auto known = std::find_if(account.verdicts.begin(), account.verdicts.end(),

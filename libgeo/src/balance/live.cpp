@@ -375,8 +375,9 @@ NodeStatus Live::status(Index node) const {
 }
 
 bool Live::anyone_eligible() const {
+  const bool health_may_be_ignored = balancer_->settings().panic_percent > 0;
   for (std::size_t i = 0; i < balancer_->tables_.size(); ++i)
-    if (sums_[i].all.healthy.load() > 0) return true;
+    if (sums_[i].all.healthy.load() > 0 || (health_may_be_ignored && balancer_->tables_[i].weight > 0)) return true;
   return false;
 }
 

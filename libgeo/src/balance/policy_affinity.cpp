@@ -1,13 +1,14 @@
 // Weighted, by camera, with bounded load (Mirrokni, Thorup, Zadimoghaddam 2018): the first of the camera's nodes that
-// has not more than `balance_factor` x its share under way. A camera that is watched by many leaves what is between
-// half way there and the bound to the others: so it is the popular ones that spread, not whoever comes late.
+// has not more than `balance_factor` x its share under way. Streams end elsewhere too, and then the share is less: the
+// last fifth of the way there is for that. A camera that is watched by many leaves what is between half way there and
+// the bound to the others: so it is the popular ones that spread, not whoever comes late.
 #include "balance/table.h"
 
 namespace geo::balance {
 
 const Candidate* by_affinity(const Admission& may) {
-  const double factor = may.any_health ? 0 : may.balancer.settings().balance_factor;
-  const double half_way = (1 + factor) / 2;
+  const double factor = may.any_health ? 0 : affinity::bound(may.balancer.settings().balance_factor);
+  const double half_way = (1 + may.balancer.settings().balance_factor) / 2;
   Order order(may.table, may.query.key);
   const Candidate *first = nullptr, *within = nullptr;
   bool popular = false;

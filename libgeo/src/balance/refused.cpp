@@ -71,8 +71,9 @@ bool Admission::is_popular(const Candidate& first) const {
 Admission Admission::there(std::uint32_t site_table) const {
   const Table& site = balancer.tables_[site_table];
   const Live::Sums& those = live.sums_[site_table];
-  Admission may{balancer, live,       query,      taken,    site, those, honour_exclude, country_rules, reports_failed,
-                panic,    over_quota, any_health, any_ramp, 0,    0};
+  Admission may{
+      balancer, live,       query,      taken,    site, those, honour_exclude, country_rules, reports_failed, empty,
+      panic,    over_quota, any_health, any_ramp, 0,    0};
   if (site.candidates.size() > Table::kDrawnMax) {
     may.sum_up();
     return may;
@@ -119,6 +120,7 @@ void Admission::ask_health() {
   if (!country_rules) {
     reports_failed = sums.reports_failed.load(kRelaxed);
     panic = sums.panic.load(kRelaxed);
+    empty = table.weight == 0;
     return;
   }
   bool young = false, old = false;
@@ -135,6 +137,7 @@ void Admission::ask_health() {
   reports_failed = old && !young;
   if (reports_failed) healthy += stale;
   panic = Live::is_panic(healthy, all, balancer.settings());
+  empty = all == 0;
 }
 
 Refused Balancer::refused(const Admission& may, const Pass& pass, Index pattern, Index node) const {

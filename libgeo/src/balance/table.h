@@ -111,6 +111,11 @@ const Candidate* lowest_draw(const Table& table, std::uint64_t key, const May& m
 namespace affinity {
 // Not above draw(), and seldom far below it, for a fraction of the time.
 double draw_at_least(std::uint64_t key, std::uint64_t seed, double inverse_weight);
+// Up to which part of its share a node takes streams, so that it is not above `balance_factor` when others' have ended.
+constexpr double bound(double balance_factor) {
+  constexpr double kPart = 0.8;  // of what is beyond the share
+  return balance_factor == 0 ? 0 : 1 + kPart * (balance_factor - 1);
+}
 }  // namespace affinity
 
 // What one pass over the groups holds fast.
@@ -132,6 +137,7 @@ struct Admission {
   bool honour_exclude;
   bool country_rules;           // somebody here or in the client's own group has one
   bool reports_failed = false;  // all reports are old: then they failed, not the nodes
+  bool empty = false;           // whatever their health, nobody may
   bool panic = false;           // too little is healthy
   bool over_quota = false;      // the partner has its share
   bool any_health = false;      // whoever else may

@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include "geo/base/fault.h"
 #include "geo/base/result.h"
 #include "geo/base/text.h"
 
@@ -10,6 +13,26 @@ void append_problem(std::string& out, const Denial& denial, std::string_view req
   if (ip.data() != nullptr) json.field("ip", ip);
   json.field("title", row.title).field("status", std::int64_t{row.http_status}).field("code", row.name);
   json.field("detail", denial.detail).field_or_null("request_id", request_id).close('}');
+}
+
+void append_json(std::string& out, const Fault& fault) {
+  Json json(out);
+  json.open('{').field("file", fault.file).field("line", static_cast<std::int64_t>(fault.line));
+  json.field("col", static_cast<std::int64_t>(fault.col)).field("key", fault.key);
+  json.field("message", fault.message).close('}');
+}
+
+void append_problem(std::string& out, const Faults& faults, std::string_view request_id) {
+  append_problem(out,
+                 {ErrorCode::invalid_config, fmt::format("{} fault{}", faults.size(), faults.size() == 1 ? "" : "s")},
+                 request_id);
+  out.pop_back();
+  out += R"(,"faults":[)";
+  for (const Fault& fault : faults) {
+    if (out.back() != '[') out += ',';
+    append_json(out, fault);
+  }
+  out += "]}";
 }
 
 }  // namespace geo

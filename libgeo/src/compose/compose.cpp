@@ -37,6 +37,7 @@ class Builder {
     if (options_.serving && is_sound("listen") && is_sound("store")) check_listeners();
     read_proxies();
     if (options_.signing && is_sound("signing")) read_keys();
+    if (options_.serving && is_sound("admin")) read_admin_token();
     const bool resolving = is_sound("resolver") && is_sound("cache") && is_sound("deadline");
     if (resolving) open_databases();
     if (config_.store.kind != "none" && is_sound("store")) read_store();
@@ -125,6 +126,16 @@ class Builder {
       world_->snapshot.keys = std::make_shared<const sign::Keyring>(std::move(keys), config_.signing.active);
   }
 
+  void read_admin_token() {
+    const std::string& file = config_.admin.token_file;
+    if (file.empty() || set_aside("admin.token_file", file)) return;
+    const auto path = io::secret_path(file, config_.dir);
+    auto token = path ? io::read_key(*path) : tl::unexpected(path.error());
+    if (!token) return fault("admin.token_file", "admin.token_file", token.error());
+    world_->admin_token = sha256(*token);
+    wipe(*token);
+  }
+
   // Who is asked. With [resolver] url the far one decides, and only the own networks are asked before it.
   std::vector<std::string> provider_names() const {
     if (config_.resolver.url.empty()) return config_.resolver.providers;
@@ -144,7 +155,7 @@ class Builder {
       tell_unusable(files);
   }
 
-  // Each file on its own thread; one that has not changed since is used on.
+  // Each file on its own thread; one that has not changed since, or is being written, is used on.
   void build_indexes(const std::vector<std::filesystem::path>& files) {
     using Index = decltype(io::CityIndex::build({}, {}));
     std::vector<Database> databases(files.size());
@@ -152,11 +163,13 @@ class Builder {
     for (std::size_t i = 0; i < files.size(); ++i) {
       const std::filesystem::path& file = files[i];
       const auto stamp = io::stamp_of(file);  // before it is read: a change in between is seen later
-      if (const Database* known = known_database(file, stamp)) {
+      const Database* const known = known_database(file);
+      if (known != nullptr && (known->stamp == stamp || (stamp && is_young(*stamp)))) {
         databases[i] = *known;
         continue;
       }
-      databases[i] = {file, nullptr, stamp, std::make_shared<std::optional<io::FileStamp>>(stamp)};
+      databases[i] = {file, nullptr, stamp,
+                      known != nullptr ? known->seen : std::make_shared<std::optional<io::FileStamp>>(stamp)};
       building[i] = std::async(std::launch::async,
                                [this, file] { return io::CityIndex::build(file, config_.resolver.language); });
     }
@@ -171,11 +184,11 @@ class Builder {
     }
   }
 
-  // Null: it has to be read.
-  const Database* known_database(const std::filesystem::path& file, const std::optional<io::FileStamp>& stamp) const {
+  // Null: it is a new one.
+  const Database* known_database(const std::filesystem::path& file) const {
     if (before_ == nullptr || before_->config.resolver.language != config_.resolver.language) return nullptr;
     for (const Database& each : before_->databases)
-      if (each.file == file && each.stamp == stamp) return &each;
+      if (each.file == file) return &each;
     return nullptr;
   }
 

@@ -42,12 +42,6 @@ std::vector<std::string> read_node_states(const World& world) {
   return lines;
 }
 
-// Somebody may be at it still.
-bool is_young(const io::FileStamp& stamp) {
-  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(kClock.wall().time_since_epoch()).count();
-  return std::abs(now - stamp.modified_ns) < std::chrono::nanoseconds(std::chrono::seconds(1)).count();
-}
-
 }  // namespace
 
 std::vector<std::string> refresh_states(const World& world) {

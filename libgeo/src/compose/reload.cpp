@@ -1,9 +1,15 @@
+#include <algorithm>
 #include <utility>
 
 #include "compose/topology.h"
 
 namespace geo::compose {
 namespace {
+
+bool has(const World& world, const std::shared_ptr<const io::CityIndex>& index) {
+  return std::any_of(world.databases.begin(), world.databases.end(),
+                     [&](const Database& each) { return each.index == index; });
+}
 
 // Others may have changed the world while the new one was built from `before`: what they brought stays.
 std::shared_ptr<const World> follow(const World& built, const World& before, const World& now) {
@@ -16,8 +22,8 @@ std::shared_ptr<const World> follow(const World& built, const World& before, con
     next->watched = now.watched;
   }
   for (Database& each : next->databases)
-    for (const Database& newer : now.databases)
-      if (newer.seen == each.seen) each = newer;
+    for (const Database& current : now.databases)
+      if (current.seen == each.seen && !has(before, current.index)) each = current;
   if (!next->has_topology()) return next;
 
   const bool is_newer = same_store && now.has_topology() && now.snapshot.topology != before.snapshot.topology;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "geo/base/hmac.h"
 #include "geo/base/text.h"
 #include "geo/io/file.h"
@@ -54,6 +56,11 @@ void put_topology(World& world, std::shared_ptr<const place::Topology> topology,
   world.watched->confirmed_s = std::chrono::floor<std::chrono::seconds>(kClock.wall()).time_since_epoch().count();
   take_reports(world);
   if (world.snapshot.resolver != nullptr) world.snapshot.resolver = reindexed(world);
+}
+
+bool is_young(const io::FileStamp& stamp) {
+  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(kClock.wall().time_since_epoch()).count();
+  return std::abs(now - stamp.modified_ns) < std::chrono::nanoseconds(std::chrono::seconds(1)).count();
 }
 
 void take_reports(const World& world) {

@@ -16,6 +16,9 @@ std::string version_of(const place::Rows& rows);
 void put_topology(World& world, place::Rows rows, TopologyInfo info);
 void put_topology(World& world, std::shared_ptr<const place::Topology> topology, TopologyInfo info);
 
+// Somebody may be writing that file still.
+bool is_young(const io::FileStamp& stamp);
+
 // What the nodes report, as read last.
 void take_reports(const World& world);
 

@@ -19,9 +19,8 @@ bool same(const Slot& one, const Slot& other) {
 }  // namespace
 
 bool Differences::spare(std::string_view section) const {
-  return std::none_of(keys.begin(), keys.end(), [&](const std::string& key) {
-    return key.starts_with(section) && key[section.size()] == '.';
-  });
+  return std::none_of(keys.begin(), keys.end(),
+                      [&](const std::string& key) { return key.starts_with(section) && key[section.size()] == '.'; });
 }
 
 Differences differences(const Config& before, const Config& after) {

@@ -140,12 +140,7 @@ class Parser {
   // Last: what is wrong with the other parameters is told first.
   Result<void> take_token() {
     std::optional<std::string_view> bearer;
-    constexpr std::string_view kScheme = "bearer";
-    if (raw_.authorization) {
-      const std::string_view header = trim(*raw_.authorization);
-      const std::string_view scheme = header.substr(0, header.find(' '));
-      if (iequals(scheme, kScheme)) bearer = trim(header.substr(scheme.size()));
-    }
+    if (raw_.authorization) bearer = auth::bearer_token(*raw_.authorization);
     if (bearer && values_[kToken]) return bad("access_token", "given twice: as a parameter and in Authorization");
     if (!bearer && !values_[kToken])
       return deny(ErrorCode::missing_token, "access_token or Authorization: Bearer is needed");

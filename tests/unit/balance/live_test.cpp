@@ -552,6 +552,27 @@ TEST_F(Panic, WhereNoneIsAboveItHealthAloneIsIgnoredInTheFirstGroup) {
   EXPECT_EQ(chosen, (std::set<std::string>{"msk-1", "msk-2"}));
 }
 
+TEST_F(Panic, WhereTheFirstGroupHasNobodyTheNextOnesHealthIsIgnored) {
+  place::Rows rows = scene::small_map();
+  for (place::Node& each : rows.nodes)
+    if (each.group == "ru-msk") each.admin = place::Admin::drain;
+  World w(rows);
+  w.report("spb-1", 0, {}, false);
+  w.tick();
+  EXPECT_EQ(w.ask(w.query("ru-msk")), "spb-1");
+}
+
+TEST_F(Panic, HealthIsNotIgnoredWhereAFallbackIsAboveItAndFull) {
+  place::Rows rows = scene::small_map();
+  for (place::Node& each : rows.nodes)
+    if (each.group == "ru-spb") each.capacity = 1;
+  World w(rows);
+  for (const char* id : {"msk-1", "msk-2"}) w.report(id, 0, {}, false);
+  w.report("spb-1", 1);
+  w.tick();
+  EXPECT_EQ(w.reasons(w.query("ru-msk")), (Reasons{{"msk-1", "unhealthy"}, {"msk-2", "unhealthy"}, {"spb-1", "full"}}));
+}
+
 TEST_F(Panic, AllElseStillBinds) {
   place::Rows rows = scene::small_map();
   rows.groups[0].fallback.clear();
@@ -714,8 +735,18 @@ TEST(Threads, ChooseWhileStatesChange) {
   EXPECT_EQ(sum, kThreads * kRequests);
 }
 
-TEST(AnyoneEligible, IsNotWhereAllAreDown) {
+TEST(AnyoneEligible, IsWhereHealthIsIgnored) {
   World world(alike(2));
+  for (const char* id : {"n0", "n1"}) world.report(id, 0, {}, false);
+  world.tick();
+  EXPECT_TRUE(world.live.anyone_eligible());
+  EXPECT_NE(world.ask(world.query("g")), "-");
+}
+
+TEST(AnyoneEligible, IsNotWhereAllAreDown) {
+  Settings settings;
+  settings.panic_percent = 0;
+  World world(alike(2), settings);
   EXPECT_TRUE(world.live.anyone_eligible());
   for (const char* id : {"n0", "n1"}) world.report(id, 0, {}, false);
   world.tick();

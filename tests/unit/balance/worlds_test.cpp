@@ -306,18 +306,24 @@ class Oracle {
     return Refused::none;
   }
 
-  // For each pattern in turn all groups in turn; a group in panic after those that are not, and the first group then
-  // whatever its health.
+  // For each pattern in turn all groups in turn; a group in panic after those that are not, and where there is none of
+  // these, the first one whatever its health.
   void walk(const Ask& ask, bool honour_exclude, Answer& out) const {
     std::vector<std::string> patterns{ask.pattern}, groups{ask.group};
     for (const std::string& id : row_of(facts_.rows.patterns, ask.pattern).fallback) patterns.push_back(id);
     for (const std::string& id : group_of(ask.group).fallback) groups.push_back(id);
-    for (const std::string& pattern : patterns)
+    for (const std::string& pattern : patterns) {
+      const auto is_calm = [&](const std::string& group) {
+        return !this->in_panic(ask, group, pattern) && !admissible(ask, group, pattern).empty();
+      };
+      const bool any_calm = std::any_of(groups.begin(), groups.end(), is_calm);
+      const auto first_in_panic = std::find_if(
+          groups.begin(), groups.end(), [&](const std::string& group) { return this->in_panic(ask, group, pattern); });
       for (const bool in_panic : {false, true})
         for (const std::string& group : groups) {
           const bool panics = this->in_panic(ask, group, pattern);
           if (in_panic && !panics) continue;
-          const bool any_health = in_panic && group == ask.group;
+          const bool any_health = in_panic && !any_calm && group == *first_in_panic;
           std::set<std::string> nodes;
           for (const place::Node& node : facts_.rows.nodes) {
             if (node.group != group) continue;
@@ -330,6 +336,7 @@ class Oracle {
           out.any_health = any_health;
           return;
         }
+    }
   }
 
   const Facts& facts_;

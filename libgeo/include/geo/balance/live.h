@@ -96,7 +96,7 @@ class GEO_EXPORT Live {
 
   std::int64_t under_way(Index node) const { return nodes_[node].under_way(); }
   NodeStatus status(Index node) const;
-  // Is there a group where somebody may serve?
+  // Is there anybody who may serve? Where too little is healthy for health to count, the unhealthy too.
   bool anyone_eligible() const;
   // Nothing: it has none that counts.
   std::optional<Report> report_of(Index node) const;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "geo/base/export.h"
@@ -33,6 +34,10 @@ struct Fault {
 using Faults = std::vector<Fault>;
 
 GEO_EXPORT std::string to_string(const Fault& fault);
+// {"file":..,"line":..,"col":..,"key":..,"message":..}
+GEO_EXPORT void append_json(std::string& out, const Fault& fault);
+// application/problem+json (RFC 9457) of `invalid_config`, with the faults as "faults".
+GEO_EXPORT void append_problem(std::string& out, const Faults& faults, std::string_view request_id);
 // By file, then position.
 GEO_EXPORT void sort(Faults& faults);
 

@@ -63,6 +63,7 @@ struct CheckSettings {
   std::size_t connections_max = 4096;  // open, and so descriptors; what is beyond connects anew for each check
   std::string user_agent = "geod";
   std::string ca_file;  // nothing: $SSL_CERT_FILE, else the system's
+  bool operator==(const CheckSettings&) const = default;
 };
 
 // Only a 200 passes; redirects are not followed. A body of more than 64 kB passes unread. Names are looked up once a
