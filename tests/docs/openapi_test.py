@@ -85,10 +85,10 @@ def test_example(geod, path, method):
         assert answer.status == 200, body
 
 
-@pytest.mark.parametrize("path, name", [
-    (path, each["name"]) for path, method in OPERATIONS for each in API["paths"][path][method].get("parameters", [])
+@pytest.mark.parametrize("path, method, name", [
+    (path, method, each["name"]) for path, method in OPERATIONS for each in API["paths"][path][method].get("parameters", [])
     if each.get("required") or each["name"] == "access_token"])
-def test_what_lacks_is_refused_as_it_says(geod, path, name):
-    answer, body = ask(geod, path, "get", [name])
+def test_what_lacks_is_refused_as_it_says(geod, path, method, name):
+    answer, body = ask(geod, path, method, [name])
     assert answer.status in (400, 401, 403) or (name == "format" and answer.status == 400), body
-    check(path, "get", answer, body)
+    check(path, method, answer, body)
