@@ -141,8 +141,8 @@ class Checks {
     json.close('}');
     outcome.got = std::move(got);
     if (outcome.ok) return outcome;
-    outcome.trace = explanation(Stream(), title_of(check), trace, *snapshot.topology);
     geo::redirect::append_json(outcome.trace_json, trace, snapshot, decision);
+    outcome.trace = explanation(Stream(), title_of(check), outcome.trace_json);
     return outcome;
   }
 

@@ -1,23 +1,41 @@
 #include "explain.h"
 
+#include <Poco/JSON/Parser.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <variant>
 #include <vector>
 
-#include "geo/base/text.h"
+#include "geo/balance.h"
 
 namespace geoctl {
 namespace {
 
 using geo::balance::Refused;
-using geo::place::GroupedBy;
-using geo::redirect::Step;
-using geo::redirect::TraceStep;
+using Poco::JSON::Array;
+using Poco::JSON::Object;
 
-std::string_view meaning_of(Refused refused) {
-  switch (refused) {
+// Of an object; empty, false or 0 where there is none of that name, or null.
+std::string text_of(const Object& object, const std::string& key) {
+  return object.isNull(key) ? std::string() : object.getValue<std::string>(key);
+}
+bool flag_of(const Object& object, const std::string& key) { return !object.isNull(key) && object.getValue<bool>(key); }
+Array::Ptr list_of(const Object& object, const std::string& key) {
+  const Array::Ptr list = object.isNull(key) ? nullptr : object.getArray(key);
+  return list ? list : Array::Ptr(new Array);
+}
+std::vector<Object::Ptr> objects_of(const Object& object, const std::string& key) {
+  std::vector<Object::Ptr> all;
+  const Array::Ptr list = list_of(object, key);
+  for (unsigned i = 0; i < list->size(); ++i)
+    if (Object::Ptr one = list->getObject(i)) all.push_back(std::move(one));
+  return all;
+}
+
+std::string_view meaning_of(std::string_view name) {
+  const auto at = std::find(geo::balance::kRefusedNames.begin(), geo::balance::kRefusedNames.end(), name);
+  if (at == geo::balance::kRefusedNames.end()) return {};
+  switch (static_cast<Refused>(at - geo::balance::kRefusedNames.begin())) {
     case Refused::none:
       return {};
     case Refused::drained:
@@ -60,74 +78,67 @@ std::string joined(const std::vector<std::string>& parts) {
 }
 
 // What a step found, in a few words.
-class Description {
- public:
-  explicit Description(const geo::place::Topology& topology) : on_(topology) {}
-
-  std::string operator()(std::monostate) const { return {}; }
-  std::string operator()(const geo::place::Location& at) const {
-    const std::string region =
-        at.region.empty() || at.region_iso.empty() ? at.region + at.region_iso : at.region + " (" + at.region_iso + ")";
-    std::string out = joined({at.city, region, at.country_code});
-    if (at.coordinates)
-      out += fmt::format("{}at {}, {}", out.empty() ? "" : " ", at.coordinates->latitude, at.coordinates->longitude);
+std::string described(const std::string& step, const Object& found) {
+  if (step == "locate") {
+    const std::string region = text_of(found, "region"), iso = text_of(found, "region_iso");
+    std::string out = joined({text_of(found, "city"),
+                              region.empty() || iso.empty() ? region + iso : fmt::format("{} ({})", region, iso),
+                              text_of(found, "country_code")});
+    if (const Array::Ptr at = list_of(found, "coordinates"); at->size() == 2)
+      out += fmt::format("{}at {}, {}", out.empty() ? "" : " ", at->getElement<double>(0), at->getElement<double>(1));
     return out.empty() ? "no place, but known" : out;
   }
-  std::string operator()(const geo::redirect::Grouping& grouping) const {
-    const std::string& partner = on_.partner(grouping.partner).id;
-    const auto [index, by] = grouping.grouped;
-    if (index == geo::place::kNone)
-      return fmt::format("none: no place leads to one, and partner {} has no default group", partner);
-    const std::string& group = on_.group(index).id;
-    if (by == GroupedBy::partner_default) return fmt::format("{}, the default group of partner {}", group, partner);
-    if (by == GroupedBy::nearest) return fmt::format("{}, the nearest, of partner {}", group, partner);
-    return fmt::format("{}, by {}, of partner {}", group, name_of(by), partner);
+  if (step == "group") {
+    const std::string group = text_of(found, "group"), by = text_of(found, "by"), partner = text_of(found, "partner");
+    if (group.empty()) return fmt::format("none: no place leads to one, and partner {} has no default group", partner);
+    if (by == "default") return fmt::format("{}, the default group of partner {}", group, partner);
+    if (by == "nearest") return fmt::format("{}, the nearest, of partner {}", group, partner);
+    return fmt::format("{}, by {}, of partner {}", group, by, partner);
   }
-  std::string operator()(const geo::balance::Choice& choice) const {
-    if (choice.node == geo::place::kNone) return "nobody";
-    return fmt::format("{} of {}, for {}{}", on_.node(choice.node).id, on_.group(choice.group).id,
-                       on_.pattern(choice.pattern).id,
-                       choice.exclude_ignored ? "; nobody else was left, so --exclude is ignored" : "");
+  if (step == "select") {
+    if (found.isNull("node")) return "nobody";
+    return fmt::format("{} of {}, for {}{}", text_of(found, "node"), text_of(found, "group"), text_of(found, "pattern"),
+                       flag_of(found, "exclude_ignored") ? "; nobody else was left, so --exclude is ignored" : "");
   }
-  std::string operator()(const geo::auth::Right& right) const {
-    const auto& end = right.token->expires_at;
-    return fmt::format("{}/{} may view it, {}", right.owner().type, right.owner().id,
-                       end ? "until " + geo::rfc3339(*end) : "without end");
+  if (step == "authorize") {
+    const std::string end = text_of(found, "expires_at");
+    return fmt::format("{}/{} may view it, {}", text_of(found, "owner_type"), text_of(found, "owner_id"),
+                       end.empty() ? "without end" : "until " + end);
   }
-  std::string operator()(const geo::billing::Bill& bill) const {
-    return fmt::format("tariff {}, {}", bill.tariff,
-                       bill.max_streams ? fmt::format("{} of {} streams in use", bill.streams, *bill.max_streams)
-                                        : fmt::format("{} streams in use, no limit", bill.streams));
+  if (step == "bill") {
+    const std::string most = text_of(found, "max_streams"), streams = text_of(found, "streams");
+    return fmt::format("tariff {}, {}", text_of(found, "tariff"),
+                       most.empty() ? fmt::format("{} streams in use, no limit", streams)
+                                    : fmt::format("{} of {} streams in use", streams, most));
   }
-  std::string operator()(const geo::devices::Device& device) const {
-    const auto shown = [](bool online) { return online ? "online" : "offline"; };
-    const std::string& dc = device.server->dc;
-    return fmt::format("server {}{}, camera {}, streams {}", shown(device.server->online),
-                       dc.empty() ? "" : " in " + dc, shown(device.camera->online), joined(device.camera->streams));
+  if (step == "inspect") {
+    const auto shown = [&](const char* key) { return flag_of(found, key) ? "online" : "offline"; };
+    const std::string dc = text_of(found, "dc");
+    std::vector<std::string> streams;
+    for (const auto& each : *list_of(found, "streams")) streams.push_back(each.toString());
+    return fmt::format("server {}{}, camera {}, streams {}", shown("server_online"), dc.empty() ? "" : " in " + dc,
+                       shown("camera_online"), joined(streams));
   }
-  std::string operator()(const geo::redirect::Signature& signature) const {
-    return fmt::format("with key {}, good until {}", signature.key_id, geo::rfc3339(signature.expires_at));
-  }
-
- private:
-  const geo::place::Topology& on_;
-};
+  if (step == "sign")
+    return fmt::format("with key {}, good until {}", text_of(found, "kid"), text_of(found, "expires_at"));
+  return {};
+}
 
 class Explanation {
  public:
-  Explanation(const Stream& stream, const geo::redirect::Trace& trace, const geo::place::Topology& topology)
-      : stream_(stream), trace_(trace), topology_(topology) {}
+  Explanation(const Stream& stream, const Object& trace) : stream_(stream), trace_(trace) {}
 
   std::string write(const std::string& title) {
     out_ = stream_.bold(title) + "\n\n";
-    for (const TraceStep& step : trace_.steps) {
-      const Line line = line_of(step);
+    const std::vector<Object::Ptr> steps = objects_of(trace_, "steps");
+    for (const Object::Ptr& step : steps) {
+      const Line line = line_of(*step);
       text_width_ = std::max(text_width_, width(line.code) + width(line.text));
     }
     int number = 0;
-    for (const TraceStep& step : trace_.steps) {
-      write_step(++number, step);
-      if (step.step == Step::select) write_candidates();
+    for (const Object::Ptr& step : steps) {
+      write_step(++number, *step);
+      if (text_of(*step, "step") == "select") write_candidates(*step);
     }
     return std::move(out_);
   }
@@ -138,60 +149,59 @@ class Explanation {
   struct Line {
     std::string code, text, note;  // code: of a denial
   };
-  Line line_of(const TraceStep& step) const {
+  static Line line_of(const Object& step) {
     Line line;
-    if (step.denial) {
-      line.code = name_of(step.denial->code);
-      line.text = ": " + printable(step.denial->detail);
-    } else {
-      line.text = printable(std::visit(Description(topology_), step.found));
-    }
-    line.note = step.source;
-    if (step.cached) line.note += step.stale ? ", stale" : ", cached";
-    const double microseconds = static_cast<double>(step.duration.count()) / 1000;
-    line.note += fmt::format("{}{:.1f} us", line.note.empty() ? "" : ", ", microseconds);
+    line.code = text_of(step, "code");
+    if (!line.code.empty())
+      line.text = ": " + printable(text_of(step, "detail"));
+    else if (!step.isNull("result"))
+      line.text = printable(described(text_of(step, "step"), *step.getObject("result")));
+    line.note = printable(text_of(step, "source"));
+    if (flag_of(step, "cached")) line.note += flag_of(step, "stale") ? ", stale" : ", cached";
+    line.note += fmt::format("{}{:.1f} us", line.note.empty() ? "" : ", ", step.getValue<double>("duration_us"));
     return line;
   }
 
-  void write_step(int number, const TraceStep& step) {
+  void write_step(int number, const Object& step) {
     const Line line = line_of(step);
+    const std::string name = text_of(step, "step");
     // an address nobody knows is no refusal: the default group serves
-    const std::string code = step.step == Step::locate ? line.code : stream_.red(line.code);
-    out_ += fmt::format("  {}  {}  {}{}  {}\n", number, stream_.bold(padded(name_of(step.step), 9)), code,
+    const std::string code = name == "locate" ? line.code : stream_.red(line.code);
+    out_ += fmt::format("  {}  {}  {}{}  {}\n", number, stream_.bold(padded(name, 9)), code,
                         padded(line.text, text_width_ - width(line.code)), stream_.dim("[" + line.note + "]"));
   }
 
-  void write_candidates() {
-    for (const geo::balance::Attempt& attempt : trace_.account.attempts)
-      out_ += fmt::format("{}{} in {}: {} may serve\n", kIndent, topology_.pattern(attempt.pattern).id,
-                          topology_.group(attempt.group).id, attempt.eligible);
+  void write_candidates(const Object& step) {
+    if (!step.isNull("result"))
+      for (const Object::Ptr& attempt : objects_of(*step.getObject("result"), "attempts"))
+        out_ += fmt::format("{}{} in {}: {} may serve\n", kIndent, text_of(*attempt, "pattern"),
+                            text_of(*attempt, "group"), text_of(*attempt, "eligible"));
     Table table({{""}, {"NODE"}, {"GROUP"}, {"VERDICT"}, {""}});
+    const std::vector<Object::Ptr> candidates = objects_of(trace_, "candidates");
     std::vector<std::vector<std::string>> rows;
-    for (const geo::balance::Verdict& verdict : trace_.account.verdicts) {
-      const bool chosen = verdict.refused == Refused::none;
+    for (const Object::Ptr& each : candidates) {
+      const std::string refused = text_of(*each, "refused");
       table.fit(rows.emplace_back(std::vector<std::string>{
-          chosen ? ">" : " ", topology_.node(verdict.node).id, topology_.group(verdict.group).id,
-          std::string(chosen ? "chosen" : name_of(verdict.refused)), std::string(meaning_of(verdict.refused))}));
+          refused.empty() ? ">" : " ", printable(text_of(*each, "node")), printable(text_of(*each, "group")),
+          refused.empty() ? "chosen" : printable(refused), std::string(meaning_of(refused))}));
     }
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::string line = std::string(kIndent) + table.row(rows[i]);
-      const bool chosen = trace_.account.verdicts[i].refused == Refused::none;
-      out_ += (chosen ? stream_.green(line) : line) + "\n";
+      out_ += (candidates[i]->isNull("refused") ? stream_.green(line) : line) + "\n";
     }
   }
 
   const Stream& stream_;
-  const geo::redirect::Trace& trace_;
-  const geo::place::Topology& topology_;
+  const Object& trace_;
   std::size_t text_width_ = 0;
   std::string out_;
 };
 
 }  // namespace
 
-std::string explanation(const Stream& stream, const std::string& title, const geo::redirect::Trace& trace,
-                        const geo::place::Topology& topology) {
-  return Explanation(stream, trace, topology).write(title);
+std::string explanation(const Stream& stream, const std::string& title, const std::string& trace) {
+  const auto object = Poco::JSON::Parser().parse(trace).extract<Object::Ptr>();
+  return Explanation(stream, *object).write(title);
 }
 
 }  // namespace geoctl

@@ -3,13 +3,12 @@
 
 #include <string>
 
-#include "geo/redirect.h"
 #include "output.h"
 
 namespace geoctl {
 
-// title: who asks for what, one line.
-std::string explanation(const Stream& stream, const std::string& title, const geo::redirect::Trace& trace,
-                        const geo::place::Topology& topology);
+// title: who asks for what, one line. trace: as geo::redirect::append_json() writes it, here or in a running geod.
+// Throws Poco::Exception where it is none.
+std::string explanation(const Stream& stream, const std::string& title, const std::string& trace);
 
 }  // namespace geoctl

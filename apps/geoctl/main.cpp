@@ -105,6 +105,9 @@ int run(int argc, char** argv, geoctl::Session& session) {
   geoctl::add_node(app, session);
   geoctl::add_lease(app, session);
   geoctl::add_config(app, session);
+  geoctl::add_explain(app, session);
+  geoctl::add_status(app, session);
+  geoctl::add_top(app, session);
 
   std::vector<std::string> arguments = arguments_of(argc, argv);
   session.command_line = fmt::format("geoctl {}", fmt::join(arguments, " "));

@@ -64,10 +64,10 @@ int run_redirect(Session& session, const Arguments& arguments) {
   geo::redirect::decide(asked.request, snapshot, patience(world), clock, decision,
                         arguments.explain ? &trace : nullptr);
 
+  std::string explained;
+  if (arguments.explain) geo::redirect::append_json(explained, trace, snapshot, decision);
   if (arguments.explain && output.json) {
-    std::string object;
-    geo::redirect::append_json(object, trace, snapshot, decision);
-    output.line(object);
+    output.line(explained);
     return decision.denial ? geo::row_of(decision.denial->code).exit_status : geo::kExitOk;
   }
   if (arguments.explain)
@@ -75,7 +75,7 @@ int run_redirect(Session& session, const Arguments& arguments) {
         explanation(output.out,
                     fmt::format("Client {}, camera {} of server {}, {}", asked.request.client_ip.to_string(),
                                 asked.request.camera, asked.request.server, name_of(asked.request.format)),
-                    trace, *snapshot.topology));
+                    explained));
   if (decision.denial) return output.refuse(*decision.denial);
   if (decision.location.empty()) {
     if (arguments.explain) {

@@ -102,14 +102,14 @@ class Select {
     geo::redirect::Trace trace;
     decide(arguments_.explain ? &trace : nullptr);
     const bool refused = decision_.denial.has_value();
+    std::string explained;
+    if (arguments_.explain) geo::redirect::append_json(explained, trace, snapshot_, decision_);
     if (arguments_.explain && output_.json) {
-      std::string object;
-      geo::redirect::append_json(object, trace, snapshot_, decision_);
-      output_.line(object);
+      output_.line(explained);
       return refused ? geo::row_of(decision_.denial->code).exit_status : geo::kExitOk;
     }
     if (arguments_.explain)
-      output_.out.write(explanation(output_.out, title_of(arguments_, asked_.request), trace, *snapshot_.topology));
+      output_.out.write(explanation(output_.out, title_of(arguments_, asked_.request), explained));
     if (refused) return output_.refuse(*decision_.denial);
     if (!arguments_.explain) print_choice();
     return geo::kExitOk;

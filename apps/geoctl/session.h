@@ -31,5 +31,8 @@ void add_data(CLI::App& app, Session& session);
 void add_node(CLI::App& app, Session& session);
 void add_lease(CLI::App& app, Session& session);
 void add_config(CLI::App& app, Session& session);
+void add_explain(CLI::App& app, Session& session);
+void add_status(CLI::App& app, Session& session);
+void add_top(CLI::App& app, Session& session);
 
 }  // namespace geoctl

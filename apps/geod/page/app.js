@@ -157,27 +157,28 @@ function showMap() {
   map.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
   const unit = (view.width / Math.max(1, map.clientWidth)) * Math.max(1, Math.min(2, map.clientWidth / 1000)); // of a pixel, or more on a wall
   map.style.setProperty("--unit", unit);
+  const size = map.clientWidth < 600 ? unit * 0.7 : unit; // on a phone discs are small, words are not
   const streams = Math.max(1, ...status.groups.map((group) => group.under_way));
   const busiest = Math.max(1, ...placed.map((group) => Math.abs(gained(group))));
   const taken = []; // boxes of labels and discs, so that labels do not cover each other
   const at = (group) => ({ x: group.coordinates[1] * 2, y: -group.coordinates[0] * 2 });
   for (const group of placed) {
-    const { x, y } = at(group), reach = 14 * unit;
+    const { x, y } = at(group), reach = 14 * size;
     taken.push({ x: x - reach, y: y - reach, width: 2 * reach, height: 2 * reach });
   }
   settle($("#marks"), placed.map((group) => {
     const nodes = status.nodes.filter((node) => node.group === group.id), up = nodes.filter((node) => node.state === "up").length;
-    const load = meanLoad(nodes), full = Math.min(1, load ?? group.under_way / streams), radius = (6 + 8 * Math.sqrt(full)) * unit, { x, y } = at(group);
+    const load = meanLoad(nodes), full = Math.min(1, load ?? group.under_way / streams), radius = (6 + 8 * Math.sqrt(full)) * size, { x, y } = at(group);
     const words = `${group.id}: ${up} of ${nodes.length} nodes up, ${group.under_way} streams under way`
       + (load === null ? "" : `, load ${percent(load)}`);
     const mark = drawing("g", { "data-group": group.id, "data-state": worst(nodes), transform: `translate(${x} ${y})`, tabindex: 0, role: "button",
       "aria-label": words, "aria-pressed": String($("#search").value === group.id) },
       drawing("title", {}, words),
-      drawing("circle", { class: "halo", r: radius + 24 * unit * Math.sqrt(Math.max(0, gained(group)) / busiest) }),
+      drawing("circle", { class: "halo", r: radius + 24 * size * Math.sqrt(Math.max(0, gained(group)) / busiest) }),
       drawing("circle", { class: "disc", r: radius }),
-      ...dots(nodes, radius, unit));
+      ...dots(nodes, radius, size));
     const label = drawing("text", { "aria-hidden": "true" }, group.id);
-    const width = group.id.length * 7.4 * unit, height = 13 * unit, gap = radius + 13 * unit;
+    const width = group.id.length * 7.4 * unit, height = 13 * unit, gap = radius + 8 * size + 4 * unit;
     const spots = [[gap, height / 3, "start", 0], [-gap, height / 3, "end", -width], [0, -gap, "middle", -width / 2], [0, gap + height * 0.7, "middle", -width / 2]];
     const free = ([dx, dy, , left]) => {
       const box = { x: x + (left === 0 ? dx : left === -width ? dx - width : left), y: y + dy - height, width, height };

@@ -1,0 +1,27 @@
+// A running geod, asked over its admin listener. Needs no more of the config than [listen] admin and [admin].
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "geo/io/http_admin.h"
+#include "session.h"
+
+namespace geoctl {
+
+class Running {
+ public:
+  // Nothing: what is wrong was told, and `exit_status` is how to end.
+  static std::optional<Running> find(Session& session, int& exit_status);
+
+  // The body of its answer. Errors: upstream_unavailable where it does not answer, else what it says itself.
+  // headers: beside the admin listener's own token.
+  geo::Result<std::string> ask(const std::string& target, std::vector<std::pair<std::string, std::string>> headers = {},
+                               bool post = false) const;
+  const std::string& address() const { return address_; }
+
+ private:
+  std::string address_, token_;  // token: empty where none is configured
+};
+
+}  // namespace geoctl

@@ -1,0 +1,128 @@
+"""geoctl explain --live, status and top: they ask the geod that runs, over its admin listener."""
+
+import os
+import re
+
+import pytest
+
+from support.town import MOSCOW, town
+from support.world import ago, geoctl
+
+CAMERA = ["--server", "100-abcdef", "--camera", "0"]
+
+
+def where(geod):
+    """Its admin listener, as [listen] admin would have it: the scenes' geods take any free port."""
+    return {"GEO_LISTEN_ADMIN": "{}:{}".format(*geod.addresses["admin"])}
+
+
+def ask(geod, *arguments, **env):
+    return geod.world.geoctl(*arguments, env={**where(geod), **env})
+
+
+def without_durations(trace):
+    for step in trace["steps"]:
+        del step["duration_us"]
+        step["result"] = {**step["result"], "expires_at": None} if step["step"] == "sign" else step["result"]
+    trace["location"] = re.sub(r"exp=\d+|sig=[\w-]+", "", trace.get("location", ""))
+    return trace
+
+
+def test_explain_live_is_what_geod_explains(geod):
+    live = ask(geod, "--json", "explain", "--live", "--ip", MOSCOW, *CAMERA, "--token", "good")
+    assert live.exit == 0
+    direct = geod.fetch(f"/explain?ip={MOSCOW}&server=100-abcdef&camera=0", "admin", headers=[("X-Client-Token", "good")]).json()
+    assert without_durations(live.json()) == without_durations(direct)
+
+
+def test_explain_live_for_people_says_what_redirect_explain_says(geod):
+    def lines(output):
+        assert output.exit == 0, output
+        text = re.sub(r" +\[.*\]|exp=\d+|sig=[\w-]+|until \S+", "", output.out)
+        return [line.rstrip() for line in text.splitlines()[1:]]
+
+    live = ask(geod, "explain", "--live", "--ip", MOSCOW, *CAMERA, "--token", "good")
+    assert lines(live)[:-1] == lines(geod.world.geoctl("redirect", "--ip", MOSCOW, *CAMERA, "--token", "good", "--explain"))[:-1]
+    assert live.out.startswith(f"Client {MOSCOW}, camera 0 of server 100-abcdef, flv, by the geod at 127.0.0.1:")
+
+
+def test_explain_live_without_a_token(geod):
+    answer = ask(geod, "--json", "explain", "--live", "--ip", MOSCOW)
+    assert answer.exit == 0 and [step["step"] for step in answer.json()["steps"]] == ["locate", "group", "select"]
+
+
+@pytest.mark.parametrize("arguments, env, exit, says", [
+    (["--live", "--ip", MOSCOW, *CAMERA, "--token", "stranger"], {}, 3, "forbidden: "),
+    (["--live", "--ip", MOSCOW, *CAMERA], {"GEOCTL_TOKEN": "expired"}, 3, "token_expired: "),
+    (["--live", "--ip", "x"], {}, 2, "bad_request: ip: not an address"),
+    (["--live", "--ip", MOSCOW, "--camera", "0"], {}, 2, "bad_request: server: missing"),
+    (["--live", "--ip", MOSCOW, "--partner", "nobody"], {}, 2, "bad_request: partner: "),
+    (["--live", "--ip", MOSCOW, *CAMERA, "--token", "a b"], {}, 2, "bad_request: access_token: "),
+    (["--live"], {}, 2, "bad_request: ip: missing"),
+    (["--ip", MOSCOW], {}, 2, "bad_request: live: missing"),
+])
+def test_explain_live_refuses_with_the_code_and_its_exit_status(geod, arguments, env, exit, says):
+    answer = ask(geod, "explain", *arguments, **env)
+    assert answer.exit == exit and answer.err.startswith(says), answer
+
+
+def test_status(stage):
+    facts = town()
+    facts.node("node-moscow-2")["admin"] = "drain"
+    facts["node_states"] = [{"id": "node-frankfurt-1", "seen_at": ago(0), "online": True, "load": 0.25}]
+    geod = stage.geod(facts=facts, health={"report_max_age_s": 600})
+    text = ask(geod, "status")
+    assert text.exit == 0 and re.match(r"geod \d+\.\d+\.\d+ at 127\.0\.0\.1:\d+, up \d+ s  7 of 8 nodes up, topology ", text.out)
+    rows = [line.split() for line in text.out.splitlines()]
+    assert ["ru-msk", "2/3", "0"] in rows and ["eu", "2/2", "0"] in rows
+    assert ["node-moscow-2", "ru-msk", "drain", "-", "100", "admin", "-"] in rows
+    assert ["node-frankfurt-1", "eu", "up", "25%", "100", "report", "-"] in rows
+    assert text.out.index("node-moscow-2") < text.out.index("node-frankfurt-1") < text.out.index("node-moscow-1")
+    told, direct = ask(geod, "--json", "status").json(), geod.fetch("/status.json", "admin").json()
+    assert {key: told[key] for key in ("version", "nodes", "groups")} == {key: direct[key] for key in ("version", "nodes", "groups")}
+
+
+def test_top(geod):
+    text = ask(geod, "top", "-n", "2", "--every", "1")
+    assert text.exit == 0 and len(re.findall(r"GROUP +UP ", text.out)) == 2 and text.out.count("CHANGE") == 1
+    looks = ask(geod, "--json", "top", "-n", "2", "--every", "1").json_lines()
+    assert len(looks) == 2 and all("nodes" in look for look in looks)
+    for wrong, name in ((["-n", "0"], "n: "), (["--every", "0"], "every: "), (["--every", "x"], "every: ")):
+        refused = ask(geod, "top", *wrong)
+        assert refused.exit == 2 and refused.err.startswith("bad_request: " + name)
+
+
+def test_over_a_unix_socket(stage, tmp_path):
+    path = f"/tmp/geod-live-{os.getpid()}.sock"  # a path of a socket is short
+    world = stage.world(listen={"redirect": "127.0.0.1:0", "verify": "", "admin": f"unix:{path}"})
+    stage.geod(world)
+    assert world.geoctl("--json", "status").json()["nodes"]
+    assert world.geoctl("--json", "explain", "--live", "--ip", MOSCOW).json()["code"] == "redirect"
+
+
+@pytest.mark.parametrize("command", [["status"], ["top", "-n", "1"], ["explain", "--live", "--ip", MOSCOW]], ids=lambda words: words[0])
+def test_nobody_answers(stage, command):
+    geod = stage.geod()
+    there = where(geod)
+    geod.stop()
+    answer = geod.world.geoctl(*command, env=there)
+    assert answer.exit == 5 and answer.err.startswith(f"upstream_unavailable: geod at {there['GEO_LISTEN_ADMIN']} does not answer: it refused"), answer
+    problem = geod.world.geoctl("--json", *command, env=there).json()
+    assert problem["code"] == "upstream_unavailable" and problem["status"] == 503
+
+
+def test_somebody_else_answers(geod):
+    host, port = geod.addresses["verify"]
+    answer = geod.world.geoctl("status", env={"GEO_LISTEN_ADMIN": f"{host}:{port}"})
+    assert answer.exit == 5 and "does not do that" in answer.err
+
+
+def test_faults_elsewhere_do_not_stop_them(stage):
+    geod = stage.geod()
+    config = geod.world.path / "faulty.toml"
+    config.write_text(geod.world.config_file.read_text() + '\n[billing]\nlease_s = "soon"\nnobody = 1\n')
+    assert geoctl("--config", config, "--json", "status", env=where(geod)).json()["nodes"]
+    wrong = geod.world.geoctl("status", env={"GEO_LISTEN_ADMIN": "nowhere"})
+    assert wrong.exit == 2 and "listen.admin" in wrong.err
+    none = geod.world.geoctl("status", env={"GEO_LISTEN_ADMIN": ""})
+    assert none.exit == 2 and none.err.startswith("invalid_config: listen.admin")
