@@ -8,7 +8,6 @@
 #include <exception>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -127,9 +126,8 @@ int run(int argc, char** argv) {
     tell(("geod: " + sockets.error() + "\n").c_str());
     return geo::kExitUsage;
   }
-  std::vector<geo::config::Variable> environment = geo::io::environment("GEO_");
-  put_into(environment, *sockets);
-  const geo::config::Read read = geo::config::read_file(arguments.config, environment);
+  put_into_environment(*sockets);
+  const geo::config::Read read = geo::config::read_file(arguments.config, geo::io::environment("GEO_"));
   geo::compose::Options options;
   options.serving = true;
   options.indexed = !arguments.check;

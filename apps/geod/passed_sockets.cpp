@@ -67,12 +67,9 @@ tl::expected<PassedSockets, std::string> take_passed_sockets() {
   return sockets;
 }
 
-void put_into(std::vector<geo::config::Variable>& environment, const PassedSockets& sockets) {
-  for (const auto& [listener, socket] : sockets) {
-    const std::string name = variable_of(listener);
-    std::erase_if(environment, [&](const geo::config::Variable& variable) { return variable.name == name; });
-    environment.push_back({name, socket.address.to_string()});
-  }
+void put_into_environment(const PassedSockets& sockets) {
+  for (const auto& [listener, socket] : sockets)
+    ::setenv(variable_of(listener).c_str(), socket.address.to_string().c_str(), 1);
 }
 
 }  // namespace geod

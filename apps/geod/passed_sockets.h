@@ -7,10 +7,8 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
-#include <vector>
 
 #include "fd.h"
-#include "geo/config.h"
 #include "socket.h"
 
 namespace geod {
@@ -28,7 +26,8 @@ tl::expected<PassedSockets, std::string> take_passed_sockets();
 // One of them, whatever descriptor it is.
 tl::expected<PassedSocket, std::string> passed_socket(std::string_view listener, Fd fd);
 
-// Each takes the place of [listen] NAME, in whatever is made of the config: GEO_LISTEN_REDIRECT=0.0.0.0:80
-void put_into(std::vector<geo::config::Variable>& environment, const PassedSockets& sockets);
+// Each takes the place of [listen] NAME whenever the config is read, by the environment: GEO_LISTEN_REDIRECT=0.0.0.0:80
+// Before any thread is started.
+void put_into_environment(const PassedSockets& sockets);
 
 }  // namespace geod
