@@ -108,6 +108,7 @@ int run(int argc, char** argv, geoctl::Session& session) {
   geoctl::add_explain(app, session);
   geoctl::add_status(app, session);
   geoctl::add_top(app, session);
+  geoctl::add_reload(app, session);
 
   std::vector<std::string> arguments = arguments_of(argc, argv);
   session.command_line = fmt::format("geoctl {}", fmt::join(arguments, " "));

@@ -1,11 +1,12 @@
 #include "running.h"
 
-#include <Poco/JSON/Parser.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "geo/io/system.h"
+#include "read_json.h"
 #include "world.h"
 
 namespace geoctl {
@@ -14,7 +15,7 @@ namespace {
 using geo::Denial;
 using geo::ErrorCode;
 
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kPatience{10}, kPostPatience{120};  // large databases may be read anew
 
 bool concerns_admin(const geo::Fault& fault) {
   return fault.key.empty() || fault.key == "listen.admin" || fault.key == "admin" || fault.key.starts_with("admin.");
@@ -27,15 +28,30 @@ Denial away(std::string_view address, std::string_view why) {
 // What a refusal says, or that it says nothing one knows.
 Denial denial_of(std::string_view address, const geo::io::AdminAnswer& answer) {
   try {
-    const auto problem = Poco::JSON::Parser().parse(answer.body).extract<Poco::JSON::Object::Ptr>();
-    const auto code = geo::error_code_of(problem->optValue<std::string>("code", ""));
-    const auto detail = problem->optValue<std::string>("detail", "");
+    const auto problem = read_json(answer.body);
+    const auto code = geo::error_code_of(text_of(*problem, "code"));
+    const std::string detail = text_of(*problem, "detail");
     if (code && geo::row_of(*code).exit_status >= 0) return {*code, detail};
     if (code) return {ErrorCode::upstream_unavailable, fmt::format("geod at {} does not do that: {}", address, detail)};
   } catch (const Poco::Exception&) {
   }
   return {ErrorCode::upstream_unavailable,
           fmt::format("what answers at {} is no geod: status {}", address, answer.status)};
+}
+
+// None: it is not refused for such.
+geo::Faults faults_of(const geo::io::AdminAnswer& answer) {
+  geo::Faults faults;
+  const auto position = [](const Poco::JSON::Object& fault, const char* key) {
+    return static_cast<std::size_t>(std::max<std::int64_t>(0, count_of(fault, key)));
+  };
+  try {
+    for (const auto& fault : objects_of(*read_json(answer.body), "faults"))
+      faults.push_back({text_of(*fault, "file"), position(*fault, "line"), position(*fault, "col"),
+                        text_of(*fault, "key"), text_of(*fault, "message")});
+  } catch (const Poco::Exception&) {
+  }
+  return faults;
 }
 
 }  // namespace
@@ -66,13 +82,30 @@ std::optional<Running> Running::find(Session& session, int& exit_status) {
   return running;
 }
 
-geo::Result<std::string> Running::ask(const std::string& target,
-                                      std::vector<std::pair<std::string, std::string>> headers, bool post) const {
-  if (!token_.empty()) headers.emplace_back("Authorization", "Bearer " + token_);
-  auto answer = geo::io::ask_admin({address_, target, std::move(headers), post}, kPatience);
+geo::Result<geo::io::AdminAnswer> Running::call(geo::io::AdminRequest request,
+                                                std::chrono::milliseconds patience) const {
+  request.address = address_;
+  if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
+  auto answer = geo::io::ask_admin(request, patience);
   if (!answer) return tl::unexpected<Denial>(away(address_, answer.error()));
+  return std::move(*answer);
+}
+
+geo::Result<std::string> Running::ask(const std::string& target,
+                                      std::vector<std::pair<std::string, std::string>> headers) const {
+  auto answer = call({{}, target, std::move(headers), false}, kPatience);
+  if (!answer) return tl::unexpected(std::move(answer.error()));
   if (answer->status != 200) return tl::unexpected<Denial>(denial_of(address_, *answer));
   return std::move(answer->body);
+}
+
+geo::Result<Running::Posted> Running::post(const std::string& target) const {
+  auto answer = call({{}, target, {}, true}, kPostPatience);
+  if (!answer) return tl::unexpected(std::move(answer.error()));
+  if (answer->status == 200) return Posted{std::move(answer->body), {}};
+  geo::Faults faults = faults_of(*answer);
+  if (faults.empty()) return tl::unexpected<Denial>(denial_of(address_, *answer));
+  return Posted{std::move(answer->body), std::move(faults)};
 }
 
 }  // namespace geoctl

@@ -34,5 +34,6 @@ void add_config(CLI::App& app, Session& session);
 void add_explain(CLI::App& app, Session& session);
 void add_status(CLI::App& app, Session& session);
 void add_top(CLI::App& app, Session& session);
+void add_reload(CLI::App& app, Session& session);
 
 }  // namespace geoctl

@@ -126,3 +126,36 @@ def test_faults_elsewhere_do_not_stop_them(stage):
     assert wrong.exit == 2 and "listen.admin" in wrong.err
     none = geod.world.geoctl("status", env={"GEO_LISTEN_ADMIN": ""})
     assert none.exit == 2 and none.err.startswith("invalid_config: listen.admin")
+
+
+def test_reload(stage):
+    geod = stage.geod()
+    geod.world.config["http"]["threads"] = 3
+    geod.world.write_config()
+    done = ask(geod, "reload")
+    assert done.exit == 0 and done.out.startswith("ok  all is read anew by the geod at 127.0.0.1:"), done
+    assert done.err == "note: these take a restart: http.threads\n"
+    assert ask(geod, "--json", "reload").json() == {"ok": True, "needs_restart": ["http.threads"], "faults": []}
+
+    geod.world.config["signing"]["ttl_s"] = 0
+    geod.world.write_config()
+    refused = ask(geod, "reload")
+    assert refused.exit == 2 and re.search(r"geod.toml:\d+:\d+: signing.ttl_s: ", refused.err), refused
+    problem = ask(geod, "--json", "reload")
+    assert problem.exit == 2 and [fault["key"] for fault in problem.json()["faults"]] == ["signing.ttl_s"]
+    assert problem.json()["code"] == "invalid_config"
+
+
+def test_log_level(stage):
+    geod = stage.geod()
+    assert ask(geod, "log-level", "debug").out == "ok  debug\n"
+    assert ask(geod, "--json", "log-level", "warn").json() == {"level": "warn"}
+    assert ask(geod, "log-level", "loud").exit == 2
+    assert "log level warn, by POST /log-level of 127.0.0.1" in geod.stderr()
+
+
+def test_nobody_to_reload(stage):
+    world = stage.world(listen={"admin": "127.0.0.1:1"})
+    for command in (["reload"], ["log-level", "info"]):
+        gone = world.geoctl(*command)
+        assert gone.exit == 5 and gone.err.startswith("upstream_unavailable: geod at 127.0.0.1:1 does not answer"), gone
