@@ -1,12 +1,12 @@
 #include "explain.h"
 
-#include <Poco/JSON/Parser.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "geo/balance.h"
+#include "read_json.h"
 
 namespace geoctl {
 namespace {
@@ -14,23 +14,6 @@ namespace {
 using geo::balance::Refused;
 using Poco::JSON::Array;
 using Poco::JSON::Object;
-
-// Of an object; empty, false or 0 where there is none of that name, or null.
-std::string text_of(const Object& object, const std::string& key) {
-  return object.isNull(key) ? std::string() : object.getValue<std::string>(key);
-}
-bool flag_of(const Object& object, const std::string& key) { return !object.isNull(key) && object.getValue<bool>(key); }
-Array::Ptr list_of(const Object& object, const std::string& key) {
-  const Array::Ptr list = object.isNull(key) ? nullptr : object.getArray(key);
-  return list ? list : Array::Ptr(new Array);
-}
-std::vector<Object::Ptr> objects_of(const Object& object, const std::string& key) {
-  std::vector<Object::Ptr> all;
-  const Array::Ptr list = list_of(object, key);
-  for (unsigned i = 0; i < list->size(); ++i)
-    if (Object::Ptr one = list->getObject(i)) all.push_back(std::move(one));
-  return all;
-}
 
 std::string_view meaning_of(std::string_view name) {
   const auto at = std::find(geo::balance::kRefusedNames.begin(), geo::balance::kRefusedNames.end(), name);
@@ -114,10 +97,8 @@ std::string described(const std::string& step, const Object& found) {
   if (step == "inspect") {
     const auto shown = [&](const char* key) { return flag_of(found, key) ? "online" : "offline"; };
     const std::string dc = text_of(found, "dc");
-    std::vector<std::string> streams;
-    for (const auto& each : *list_of(found, "streams")) streams.push_back(each.toString());
     return fmt::format("server {}{}, camera {}, streams {}", shown("server_online"), dc.empty() ? "" : " in " + dc,
-                       shown("camera_online"), joined(streams));
+                       shown("camera_online"), joined(texts_of(found, "streams")));
   }
   if (step == "sign")
     return fmt::format("with key {}, good until {}", text_of(found, "kid"), text_of(found, "expires_at"));
@@ -200,7 +181,7 @@ class Explanation {
 }  // namespace
 
 std::string explanation(const Stream& stream, const std::string& title, const std::string& trace) {
-  const auto object = Poco::JSON::Parser().parse(trace).extract<Object::Ptr>();
+  const Object::Ptr object = read_json(trace);
   return Explanation(stream, *object).write(title);
 }
 

@@ -1,10 +1,10 @@
 // geoctl explain --live: what a running geod would do with a client, and why.
 #include <Poco/Exception.h>
-#include <Poco/JSON/Parser.h>
 #include <fmt/format.h>
 
 #include "arguments.h"
 #include "explain.h"
+#include "read_json.h"
 #include "running.h"
 
 namespace geoctl {
@@ -57,7 +57,7 @@ int run_explain(Session& session, const Arguments& arguments) {
   const auto trace = running->ask("/explain?" + asked.query, std::move(headers));
   if (!trace) return output.refuse(trace.error());
   try {
-    const auto object = Poco::JSON::Parser().parse(*trace).extract<Poco::JSON::Object::Ptr>();
+    const auto object = read_json(*trace);
     const auto code = geo::error_code_of(object->getValue<std::string>("code"));
     const std::string text = output.json ? *trace : explanation(output.out, title_of(arguments, *running), *trace);
     const int status = code ? geo::row_of(*code).exit_status : geo::kExitOk;
@@ -66,7 +66,7 @@ int run_explain(Session& session, const Arguments& arguments) {
       return status;
     }
     output.out.write(text);
-    if (code) return output.refuse(Denial{*code, object->optValue<std::string>("detail", "")});
+    if (code) return output.refuse(Denial{*code, text_of(*object, "detail")});
     if (object->has("location")) output.line("\n" + printable(object->getValue<std::string>("location")));
   } catch (const Poco::Exception&) {
     return output.refuse(

@@ -1,28 +1,18 @@
 #include "status_text.h"
 
-#include <Poco/JSON/Parser.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "read_json.h"
+
 namespace geoctl {
 namespace {
 
-using Poco::JSON::Array;
 using Poco::JSON::Object;
 
-std::string text_of(const Object& object, const std::string& key) {
-  return object.isNull(key) ? std::string() : printable(object.getValue<std::string>(key));
-}
-std::int64_t count_of(const Object& object, const std::string& key) {
-  return object.isNull(key) ? 0 : object.getValue<std::int64_t>(key);
-}
-template <class Use>
-void each_of(const Object& object, const std::string& key, Use use) {
-  const Array::Ptr list = object.isNull(key) ? nullptr : object.getArray(key);
-  for (unsigned i = 0; list && i < list->size(); ++i)
-    if (const Object::Ptr one = list->getObject(i)) use(*one);
-}
+// As it may be shown.
+std::string shown(const Object& object, const std::string& key) { return printable(text_of(object, key)); }
 
 std::string span(std::int64_t seconds) {
   if (seconds < 120) return fmt::format("{} s", seconds);
@@ -34,7 +24,7 @@ std::string span(std::int64_t seconds) {
 std::string snapshot_of(const Object& root) {
   if (root.isNull("snapshot")) return "no topology";
   const Object::Ptr snapshot = root.getObject("snapshot");
-  return fmt::format("topology {} ({}), {} old", text_of(*snapshot, "version"), text_of(*snapshot, "source"),
+  return fmt::format("topology {} ({}), {} old", shown(*snapshot, "version"), shown(*snapshot, "source"),
                      span(count_of(*snapshot, "age_s")));
 }
 
@@ -72,27 +62,27 @@ std::int64_t Status::nodes_up() const {
 tl::expected<Status, std::string> read_status(const std::string& json) {
   Status status;
   try {
-    const auto root = Poco::JSON::Parser().parse(json).extract<Object::Ptr>();
+    const Object::Ptr root = read_json(json);
     status.version = printable(root->getValue<std::string>("version"));
     status.uptime_s = root->getValue<std::int64_t>("uptime_s");
     status.snapshot = snapshot_of(*root);
-    each_of(*root, "nodes", [&](const Object& node) {
-      status.nodes.push_back({text_of(node, "id"), text_of(node, "group"), text_of(node, "state"),
-                              text_of(node, "reason"), text_of(node, "since"), node.optValue("weight", 0.0),
-                              node.isNull("load") ? -1.0 : node.getValue<double>("load")});
-    });
-    each_of(*root, "groups", [&](const Object& group) {
-      const std::string id = text_of(group, "id");
+    for (const Object::Ptr& node : objects_of(*root, "nodes"))
+      status.nodes.push_back({shown(*node, "id"), shown(*node, "group"), shown(*node, "state"), shown(*node, "reason"),
+                              shown(*node, "since"), node->optValue("weight", 0.0),
+                              node->isNull("load") ? -1.0 : node->getValue<double>("load")});
+    for (const Object::Ptr& group : objects_of(*root, "groups")) {
+      const std::string id = shown(*group, "id");
       const auto up = std::count_if(status.nodes.begin(), status.nodes.end(),
                                     [&](const auto& node) { return node.group == id && node.state == "up"; });
-      status.groups.push_back({id, count_of(group, "nodes"), up, count_of(group, "under_way")});
-    });
-    const auto take_upstream = [&](const Object& one) {
-      status.upstreams.push_back(
-          {text_of(one, "name"), text_of(one, "state"), text_of(one, "last_error"), count_of(one, "calls")});
+      status.groups.push_back({id, count_of(*group, "nodes"), up, count_of(*group, "under_way")});
+    }
+    const auto take_upstreams = [&](const Object& in, const char* key) {
+      for (const Object::Ptr& one : objects_of(in, key))
+        status.upstreams.push_back(
+            {shown(*one, "name"), shown(*one, "state"), shown(*one, "last_error"), count_of(*one, "calls")});
     };
-    if (!root->isNull("resolver")) each_of(*root->getObject("resolver"), "providers", take_upstream);
-    each_of(*root, "upstreams", take_upstream);
+    if (!root->isNull("resolver")) take_upstreams(*root->getObject("resolver"), "providers");
+    take_upstreams(*root, "upstreams");
     if (!root->isNull("caches")) {
       for (const auto& [name, value] : *root->getObject("caches")) {
         const Object& cache = *value.extract<Object::Ptr>();
