@@ -42,13 +42,13 @@ NodeChecks::NodeChecks(Worlds& worlds, const geo::Clock& clock, const AppLog& lo
                        std::function<void()> turned)
     : worlds_(worlds), clock_(clock), log_(log), user_agent_(std::move(user_agent)), turned_(std::move(turned)) {}
 
-void NodeChecks::watch(const geo::compose::World& world) {
-  const geo::redirect::Snapshot& snapshot = world.snapshot;
-  const geo::io::CheckSettings settings = settings_of(world.config, user_agent_);
-  if (snapshot.topology == watched_ && settings == settings_ && world.config.health.path == path_) return;
+void NodeChecks::watch(const std::shared_ptr<const geo::compose::World>& world) {
+  if (world == watched_) return;
+  const geo::redirect::Snapshot& snapshot = world->snapshot;
   std::vector<geo::io::CheckTarget> targets;
   for (const geo::place::Node& node : snapshot.topology->rows().nodes)
-    if (auto target = geo::io::check_target(node, world.config.health.path)) targets.push_back(std::move(*target));
+    if (auto target = geo::io::check_target(node, world->config.health.path)) targets.push_back(std::move(*target));
+  const geo::io::CheckSettings settings = settings_of(world->config, user_agent_);
   if (settings != settings_) checks_.reset();
   settings_ = settings;
   if (!targets.empty() && checks_ == nullptr)
@@ -69,8 +69,7 @@ void NodeChecks::watch(const geo::compose::World& world) {
       if (!whys.contains(nodes[node].id)) snapshot.live->not_checked(node);
   });
   if (checks_ != nullptr) checks_->watch(std::move(targets));
-  watched_ = snapshot.topology;
-  path_ = world.config.health.path;
+  watched_ = world;
 }
 
 void NodeChecks::take(const geo::io::CheckResult& result) {

@@ -23,7 +23,7 @@ class NodeChecks {
 
   // From now on those of this world, which is in service and has a topology. Throws std::system_error where the thread
   // cannot be started.
-  void watch(const geo::compose::World& world);
+  void watch(const std::shared_ptr<const geo::compose::World>& world);
 
   // No check any more, and none is told of. After the last watch().
   void end() { checks_.reset(); }
@@ -39,10 +39,8 @@ class NodeChecks {
   const AppLog& log_;
   const std::string user_agent_;
   const std::function<void()> turned_;
-  // Of the last watch().
-  std::shared_ptr<const geo::place::Topology> watched_;
-  geo::io::CheckSettings settings_;
-  std::string path_;
+  std::shared_ptr<const geo::compose::World> watched_;
+  geo::io::CheckSettings settings_;                                  // of checks_
   geo::Guarded<std::unordered_map<std::string, std::string>> whys_;  // of those that are checked
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();      // of checks that were not made
   std::unique_ptr<geo::io::Checks> checks_;  // null: nobody has been checked yet; the last: its thread uses the others

@@ -27,7 +27,7 @@ geo::MonotonicTime NodeWatch::look() {
   const geo::MonotonicTime now = clock_.monotonic();
   const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
   if (!world->has_topology()) return now + kEvery;
-  checks_.watch(*world);
+  checks_.watch(world);
   for (const geo::balance::StateChange& change : world->snapshot.live->tick(clock_.wall(), now))
     tell(world->snapshot.topology->node(change.node).id, change);
   return now + kEvery;

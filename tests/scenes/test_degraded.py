@@ -387,10 +387,6 @@ def test_a_drained_node_is_seen_within_two_seconds_by_all_instances(play, own_mo
         all_of_them[1].stop()
 
 
-def states(geod):
-    return {row["id"]: row["state"] for row in geod.fetch("/status.json", "admin").json()["nodes"]}
-
-
 def reporting(online=True):
     """The town, where the nodes in Moscow have just reported; and those nodes."""
     facts = town()
@@ -402,13 +398,13 @@ def reporting(online=True):
 def test_node_states_lost(play, own_mongo):
     facts, moscow = reporting()
     geod = play(facts, health={"report_max_age_s": 3, "panic_percent": 0, "slow_start_s": 0})
-    eventually(lambda: states(geod)[moscow[0]] == "stale", "the reports age")
+    eventually(lambda: geod.states()[moscow[0]] == "stale", "the reports age")
     assert watch(geod).location.startswith("https://node-moscow-"), "all are old: the reports failed, not the nodes"
     own_mongo.rows().node_states.update_one({"_id": moscow[1]}, {"$set": {"seen_at": ago(-1)}})
-    eventually(lambda: states(geod)[moscow[1]] == "up", "one reports again")
+    eventually(lambda: geod.states()[moscow[1]] == "up", "one reports again")
     assert watch(geod).location.startswith(f"https://{moscow[1]}."), "the others are stale now"
     own_mongo.rows().node_states.update_one({"_id": moscow[1]}, {"$set": {"seen_at": ago(-2), "online": False}})
-    eventually(lambda: states(geod)[moscow[1]] == "unhealthy", "it says that it is not well")
+    eventually(lambda: geod.states()[moscow[1]] == "unhealthy", "it says that it is not well")
 
 
 def test_node_states_down_at_start(relayed, mongo):
@@ -422,7 +418,7 @@ def test_node_states_down_at_start(relayed, mongo):
     assert watch(geod).location.startswith("https://node-moscow-"), "a node that has not reported may serve"
     eventually(lambda: "node_states cannot be read" in geod.stderr(), "it is told")
     relay.may = [({"find"}, "")]
-    eventually(lambda: states(geod)[moscow[0]] == "unhealthy", "reports are read by and by")
+    eventually(lambda: geod.states()[moscow[0]] == "unhealthy", "reports are read by and by")
     assert "node_states are read again" in geod.stderr()
 
 
@@ -434,9 +430,9 @@ def test_node_states_slow(relayed, mongo):
     mongo.rows().node_states.update_one({"_id": moscow[0]}, {"$set": {"seen_at": ago(-1), "online": False}})
     for _ in range(20):
         assert watch(geod).status == 302
-        assert states(geod)[moscow[0]] == "up", "the last report"
+        assert geod.states()[moscow[0]] == "up", "the last report"
     relay.late = {}
-    eventually(lambda: states(geod)[moscow[0]] == "unhealthy", "seen later")
+    eventually(lambda: geod.states()[moscow[0]] == "unhealthy", "seen later")
     assert f"https://{moscow[0]}." not in watch(geod).location
 
 
@@ -447,8 +443,8 @@ def test_node_states_wrong(play, own_mongo):
         {"_id": "node-moscow-1", "seen_at": "yesterday"}, {"_id": "node-moscow-2"}, {"_id": 5, "seen_at": ago(0)},
         {"_id": "nobody", "seen_at": ago(0)}, {"_id": "node-moscow-3", "seen_at": ago(0), "online": False}])
 
-    eventually(lambda: states(geod)["node-moscow-3"] == "unhealthy", "what can be read counts")
-    assert states(geod)["node-moscow-1"] == states(geod)["node-moscow-2"] == "up", "what cannot be read is none"
+    eventually(lambda: geod.states()["node-moscow-3"] == "unhealthy", "what can be read counts")
+    assert geod.states()["node-moscow-1"] == geod.states()["node-moscow-2"] == "up", "what cannot be read is none"
     assert watch(geod).status == 302
 
 

@@ -71,10 +71,6 @@ class Silent:
             each.close()
 
 
-def states(geod):
-    return {node["id"]: node["state"] for node in geod.fetch("/status.json", "admin").json()["nodes"]}
-
-
 def told(geod, node):
     """What the log says of it, without the time."""
     return [line.split(" ", 1)[1] for line in geod.stderr().splitlines() if f" node {node}: " in line]
@@ -96,7 +92,7 @@ def test_the_dead_get_no_redirects_after_two_intervals_and_the_timeout(stage, no
                       health={"interval_ms": 1000, "timeout_ms": 800, "panic_percent": 0, "slow_start_s": 0})
     assert served(geod) == {*ends, "well"}
     time.sleep(1.1)  # each has been checked, and was well
-    assert set(states(geod).values()) == {"up"}
+    assert set(geod.states().values()) == {"up"}
 
     nodes["silent"].kill()
     silent = Silent(nodes["silent"].port)
@@ -121,7 +117,7 @@ def test_the_dead_get_no_redirects_after_two_intervals_and_the_timeout(stage, no
     nodes["killed"].start()
     nodes["frozen"].thaw()
     nodes.ill("wrong", False)
-    eventually(lambda: set(states(geod).values()) == {"up"}, "all are up again")
+    eventually(lambda: set(geod.states().values()) == {"up"}, "all are up again")
     assert served(geod) == {*ends, "well"}
     assert told(geod, "node-killed")[1:] == ["info node node-killed: unhealthy -> up, by check"]
 
@@ -136,7 +132,7 @@ def test_a_1_hz_flapper_changes_state_at_most_three_times_then_not_at_all(stage,
             so_far = told(geod, "node-flapper")
         time.sleep(0.5)
     assert 1 <= len(so_far) <= 3 and told(geod, "node-flapper") == so_far
-    assert states(geod)["node-flapper"] == "unhealthy" and not told(geod, "node-well")
+    assert geod.states()["node-flapper"] == "unhealthy" and not told(geod, "node-well")
 
 
 def test_what_a_check_says_of_its_node_counts(stage, nodes):
@@ -146,7 +142,7 @@ def test_what_a_check_says_of_its_node_counts(stage, nodes):
     load = lambda: {node["id"]: node["load"] for node in geod.fetch("/status.json", "admin").json()["nodes"]}
     eventually(lambda: load() == {"node-full": 1, "node-free": 0.25}, "both have been asked")
     eventually(lambda: served(geod, 40) == {"free"}, "who is full gets no more")
-    assert set(states(geod).values()) == {"up"}
+    assert set(geod.states().values()) == {"up"}
 
 
 def test_of_the_store_and_the_check_the_newer_counts(stage, nodes):
@@ -164,7 +160,7 @@ def test_a_path_for_all_nodes_is_asked_at_their_hosts(stage, nodes):
         row.update(host=host, ports={"http": nodes[row["id"].removeprefix("node-")].port})
     geod = stage.geod(facts=small(*rows), redirect={"allow_plain": True}, health={"path": "/health", "interval_ms": 200})
     nodes.ill("b")
-    eventually(lambda: states(geod) == {"node-a": "up", "node-b": "unhealthy"}, "b is found ill")
+    eventually(lambda: geod.states() == {"node-a": "up", "node-b": "unhealthy"}, "b is found ill")
     assert told(geod, "node-a") == []
 
 
@@ -175,7 +171,7 @@ def test_a_check_that_cannot_be_made_says_nothing_of_the_node(stage, nodes):
     eventually(lambda: told(geod, "node-a"), "it is told")
     time.sleep(0.5)
     assert told(geod, "node-a") == ["warn node node-a: it was not checked: the certificates of authorities cannot be read"]
-    assert states(geod) == {"node-a": "up"}
+    assert geod.states() == {"node-a": "up"}
 
 
 def test_a_check_may_be_taken_away_while_geod_runs(stage, mongo, nodes):
@@ -186,11 +182,11 @@ def test_a_check_may_be_taken_away_while_geod_runs(stage, mongo, nodes):
     assert world.geoctl("data", "import", world.data).exit == 0
     geod = world.geod()
     try:
-        eventually(lambda: states(geod)["node-a"] == "unhealthy", "it is found ill")
+        eventually(lambda: geod.states()["node-a"] == "unhealthy", "it is found ill")
         del a["check"]
         world.write_facts(facts)
         assert world.geoctl("data", "import", world.data).exit == 0
-        eventually(lambda: states(geod)["node-a"] == "up", "nobody says that it is ill")
+        eventually(lambda: geod.states()["node-a"] == "up", "nobody says that it is ill")
     finally:
         geod.stop()
     assert told(geod, "node-a")[1:] == ["info node node-a: unhealthy -> up, by check"]

@@ -7,10 +7,6 @@ from support.town import town
 from support.world import ago
 
 
-def states(geod):
-    return {node["id"]: node["state"] for node in geod.fetch("/status.json", "admin").json()["nodes"]}
-
-
 def changes(geod):
     text = geod.fetch("/metrics", "admin").body.decode()
     return {tuple(found[:2]): int(float(found[2])) for found in
@@ -25,12 +21,12 @@ def report(geod, **fields):
 
 def test_a_change_of_state_is_one_line_and_counts(stage):
     geod = stage.geod()
-    assert states(geod)["node-moscow-1"] == "up" and changes(geod) == {}
+    assert geod.states()["node-moscow-1"] == "up" and changes(geod) == {}
     report(geod, online=False)
-    eventually(lambda: states(geod)["node-moscow-1"] == "unhealthy", "it is read again")
+    eventually(lambda: geod.states()["node-moscow-1"] == "unhealthy", "it is read again")
     assert changes(geod) == {("node-moscow-1", "unhealthy"): 1}
     report(geod, online=True)
-    eventually(lambda: states(geod)["node-moscow-1"] == "up", "it is read again")
+    eventually(lambda: geod.states()["node-moscow-1"] == "up", "it is read again")
     assert changes(geod) == {("node-moscow-1", "unhealthy"): 1, ("node-moscow-1", "up"): 1}
     lines = [line.split(" ", 2)[1:] for line in geod.stderr().splitlines() if "node node-moscow-1: " in line]
     assert lines == [["warn", "node node-moscow-1: up -> unhealthy, by report"],

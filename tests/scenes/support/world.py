@@ -246,6 +246,10 @@ class Geod:
     def fetch(self, target, listener="redirect", **keys):
         return raw_http.fetch(self.addresses[listener], target, **keys)
 
+    def states(self):
+        """By node: up, drain, offline, unhealthy, stale."""
+        return {node["id"]: node["state"] for node in self.fetch("/status.json", "admin").json()["nodes"]}
+
     def ask(self, client=None, path="/flv", host=raw_http.HOST, method="GET", headers=(), **parameters):
         """One redirect request; the client's address comes through the trusted proxy."""
         headers = list(headers)
