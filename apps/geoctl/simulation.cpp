@@ -22,9 +22,8 @@ bool is_due(Micros at, Micros every) { return at % every == Micros::zero(); }
 Simulation::Simulation(const geo::redirect::Snapshot& snapshot, SimulationSettings settings)
     : snapshot_(snapshot), settings_(std::move(settings)), sample_every_(kTickEvery) {
   snapshot_.options.upto = geo::redirect::Upto::select;
-  // an alias: the one holds the other
-  const std::shared_ptr<const geo::balance::Balancer> balancer{snapshot_.live, &snapshot_.live->balancer()};
-  for (unsigned i = 0; i < settings_.geods; ++i) geods_.push_back(std::make_shared<geo::balance::Live>(balancer));
+  for (unsigned i = 0; i < settings_.geods; ++i)
+    geods_.push_back(std::make_shared<geo::balance::Live>(snapshot_.live->balancer()));
   const std::size_t nodes = snapshot_.topology->rows().nodes.size();
   running_.resize(nodes);
   running_max_.resize(nodes);
@@ -148,7 +147,7 @@ void Simulation::take(const Event& event) {
   geo::place::Rows rows = snapshot_.topology->rows();
   rows.nodes[event.node].admin = event.admin;
   auto topology = std::make_shared<const geo::place::Topology>(std::move(rows), settings_.nearest);
-  auto balancer = std::make_shared<const geo::balance::Balancer>(topology, geods_[0]->balancer().settings());
+  auto balancer = std::make_shared<const geo::balance::Balancer>(topology, geods_[0]->balancer()->settings());
   for (auto& live : geods_) live = std::make_shared<geo::balance::Live>(balancer, *live);
   snapshot_.topology = std::move(topology);
   if (event.admin == Admin::offline) {

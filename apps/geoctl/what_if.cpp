@@ -91,8 +91,7 @@ geo::Result<geo::redirect::Snapshot> WhatIfs::without(std::shared_ptr<const geo:
 
 WhatIfs::Shared WhatIfs::balancer_of(const WhatIf& what_if) {
   const std::shared_ptr<geo::balance::Live>& live = world_->snapshot.live;
-  // an alias: the live state holds it
-  if (what_if.down.empty() && what_if.drain.empty()) return {live, &live->balancer()};
+  if (what_if.down.empty() && what_if.drain.empty()) return live->balancer();
   Shared& made = balancers_[{what_if.down, what_if.drain}];
   if (made != nullptr) return made;
   geo::place::Rows rows = world_->snapshot.topology->rows();
@@ -102,7 +101,7 @@ WhatIfs::Shared WhatIfs::balancer_of(const WhatIf& what_if) {
   }
   made = std::make_shared<const Balancer>(
       std::make_shared<const geo::place::Topology>(std::move(rows), world_->config.balance.nearest),
-      live->balancer().settings());
+      live->balancer()->settings());
   return made;
 }
 

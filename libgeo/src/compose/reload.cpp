@@ -21,20 +21,21 @@ std::shared_ptr<const World> follow(const World& built, const World& before, con
     now.watched->confirmed_s = built.watched->confirmed_s.load();
     next->watched = now.watched;
   }
+  bool others_databases = false;
   for (Database& each : next->databases)
     for (const Database& current : now.databases)
-      if (current.seen == each.seen && !has(before, current.index)) each = current;
-  if (!next->has_topology()) return next;
-
-  const bool is_newer = same_store && now.has_topology() && now.snapshot.topology != before.snapshot.topology;
-  const TopologyInfo info = is_newer ? now.topology : built.topology;
-  const auto confirmed_s = next->watched->confirmed_s.load();
-  next->snapshot.live = now.snapshot.live;  // how its nodes fare goes on
-  if (is_newer)
-    put_topology(*next, now.snapshot.topology->rows(), info);
-  else
-    put_topology(*next, built.snapshot.topology, info);
-  next->watched->confirmed_s = confirmed_s;
+      if (current.seen == each.seen && !has(before, current.index)) each = current, others_databases = true;
+  if (next->has_topology() && now.has_topology()) {
+    // how its nodes fare goes on
+    if (same_store && now.snapshot.topology != before.snapshot.topology) {
+      next->snapshot.live = now.snapshot.live;
+      put_topology(*next, now.snapshot.topology->rows(), now.topology);
+    } else {
+      next->snapshot.live = std::make_shared<balance::Live>(built.snapshot.live->balancer(), *now.snapshot.live);
+      take_reports(*next);
+    }
+  }
+  if (others_databases) next->snapshot.resolver = reindexed(*next);
   return next;
 }
 

@@ -127,10 +127,10 @@ class Journey {
     query_.key = balance::camera_key(request_.server, request_.camera);
     query_.exclude = request_.exclude();
     query_.dice = request_.dice;
-    const auto choice = on_.live->balancer().select(query_, *on_.live, trace_ == nullptr ? nullptr : &trace_->account);
+    const auto choice = on_.live->balancer()->select(query_, *on_.live, trace_ == nullptr ? nullptr : &trace_->account);
     if (choice) decision_.choice = *choice;
     if (choice && (request_.wants_json || on_.options.with_alternates))
-      decision_.alternates_found = on_.live->balancer().alternates(query_, *on_.live, *choice, decision_.alternates);
+      decision_.alternates_found = on_.live->balancer()->alternates(query_, *on_.live, *choice, decision_.alternates);
     if (t != nullptr) t->found = decision_.choice;
     if (choice) return Outcome::go_on;
     return refuse({ErrorCode::no_node,
@@ -234,7 +234,7 @@ class Journey {
   void append_url(std::string& out, balance::Index node_index) const {
     const place::Node& node = on_.topology->node(node_index);
     const balance::Endpoint endpoint =
-        balance::endpoint_of(node, request_.format, on_.live->balancer().settings().allow_plain);
+        balance::endpoint_of(node, request_.format, on_.live->balancer()->settings().allow_plain);
     sign::Url url;
     url.scheme = endpoint.scheme;
     char host[320];

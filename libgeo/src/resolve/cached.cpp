@@ -31,10 +31,9 @@ Cached::Cached(std::shared_ptr<const Upstream> upstream, std::shared_ptr<PlaceCa
 
 Polled<Located> Cached::locate(const Query& query) const {
   const auto hops = static_cast<std::uint8_t>(std::min(query.hops, 255U));
-  const PlaceKey key{query.ip, number_, hops};
-  const auto start = [this](PlaceCache::Load load) { upstream_->ask(std::move(load), budget_); };
-  const auto hit =
-      query.aside ? cache_->look(key, query.now, query.wait, start) : cache_->get(key, query.now, query.wait, start);
+  const auto hit = cache_->get(
+      PlaceKey{query.ip, number_, hops}, query.now, query.wait,
+      [this](PlaceCache::Load load) { upstream_->ask(std::move(load), budget_); }, query.aside);
   if (!hit) return std::nullopt;
   const PlaceCache::Entry& entry = *hit->entry;
   if (!entry.answer) return tl::unexpected<Denial>(entry.answer.error());

@@ -24,7 +24,7 @@ TEST(WhatIf, ActsAsAdminState) {
   EXPECT_EQ(topology.node(topology.find_node("n1")).admin, Admin::offline);
   EXPECT_EQ(topology.node(topology.find_node("n2")).admin, Admin::drain);
   EXPECT_EQ(topology.node(topology.find_node("n3")).admin, Admin::online);
-  EXPECT_EQ(&snapshot->live->balancer().topology(), &topology);
+  EXPECT_EQ(&snapshot->live->balancer()->topology(), &topology);
 }
 
 TEST(WhatIf, NamesANodeThatIsNotThere) {

@@ -101,7 +101,7 @@ class GEO_EXPORT Live {
   // Nothing: it has none that counts.
   std::optional<Report> report_of(Index node) const;
 
-  const Balancer& balancer() const { return *balancer_; }
+  const std::shared_ptr<const Balancer>& balancer() const { return balancer_; }
 
  private:
   friend class Balancer;

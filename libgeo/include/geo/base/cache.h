@@ -135,8 +135,9 @@ class Cache {
   // nothing stale may stand in.
   // `start` begins the call and returns at once; no lock of the cache is held, and it may finish the load before it
   // returns: then that answer is at hand. What it throws passes through, and the load is finished.
+  // aside: look() instead.
   template <class Start>
-  std::optional<Hit> get(const Key& key, MonotonicTime now, Wait wait, Start&& start);
+  std::optional<Hit> get(const Key& key, MonotonicTime now, Wait wait, Start&& start, bool aside = false);
 
   // What get() would answer, by one who only looks: nothing is kept, counted or counted on afterwards. What is not at
   // hand is asked for this one alone, unless it is under way, and only where `wait` allows it; a stale entry that get()
@@ -293,7 +294,9 @@ struct Cache<Key, Value, Hash>::Core {
 
 template <class Key, class Value, class Hash>
 template <class Start>
-auto Cache<Key, Value, Hash>::get(const Key& key, MonotonicTime now, Wait wait, Start&& start) -> std::optional<Hit> {
+auto Cache<Key, Value, Hash>::get(const Key& key, MonotonicTime now, Wait wait, Start&& start, bool aside)
+    -> std::optional<Hit> {
+  if (aside) return look(key, now, wait, std::forward<Start>(start));
   static_assert(std::is_invocable_v<Start&, Load>, "start is a void(Load)");
   Core& core = *core_;
   const std::uint64_t hash = core.salted(key);

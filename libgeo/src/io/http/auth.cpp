@@ -71,10 +71,9 @@ class Remote final : public AuthClient {
 
   Polled<auth::Right> authorize(const auth::Query& query, const Moment& at) const override {
     const Digest token = sha256(query.token);
-    const Digest key = key_of(token, query);
-    const auto start = [&](Decisions::Load load) { begin(std::move(load), token, query); };
-    const auto hit = at.aside ? decisions_.look(key, at.monotonic, at.wait, start)
-                              : decisions_.get(key, at.monotonic, at.wait, start);
+    const auto hit = decisions_.get(
+        key_of(token, query), at.monotonic, at.wait,
+        [&](Decisions::Load load) { begin(std::move(load), token, query); }, at.aside);
     if (!hit) return std::nullopt;
     const Result<auth::Token>& answer = hit->entry->answer;
     if (!answer) return tl::unexpected<Denial>(answer.error());

@@ -210,11 +210,12 @@ class Lookup {
 
   // A hit takes no lock that other cores' hits take, and no memory.
   Polled<Held<Value>> get(const Key& key, const Moment& at) {
-    const auto start = [this](Load load) {
-      if (auto taken = loads_.take(std::move(load), upstream_.timeout)) put(std::move(taken));
-    };
-    auto hit =
-        at.aside ? cache_.look(key, at.monotonic, at.wait, start) : cache_.get(key, at.monotonic, at.wait, start);
+    auto hit = cache_.get(
+        key, at.monotonic, at.wait,
+        [this](Load load) {
+          if (auto taken = loads_.take(std::move(load), upstream_.timeout)) put(std::move(taken));
+        },
+        at.aside);
     if (!hit) return std::nullopt;
     const Result<Value>& answer = hit->entry->answer;
     const MonotonicTime fresh_until = hit->entry->fresh_until;
