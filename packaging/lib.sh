@@ -5,17 +5,17 @@
 
 # To build geod, geoctl and libgeo.
 BUILD_PACKAGES="cmake g++ ninja-build pkg-config
-  libcli11-dev libcurl4-openssl-dev libexpected-dev libfmt-dev libmaxminddb-dev libmicrohttpd-dev libmongoc-dev libpoco-dev libssl-dev
-  libsystemd-dev libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev"
+  libcli11-dev libcurl4-openssl-dev libexpected-dev libfmt-dev libmaxminddb-dev libmongoc-dev libpoco-dev libssl-dev libsystemd-dev
+  libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev"
 # To watch it work.
 DEMO_PACKAGES="ca-certificates curl"
-# To test it. nginx is a video node in front of a file that ffmpeg made; Java runs the MongoDB that tests/support/mongo builds.
+# To test it. nginx is a video node in front of a file that ffmpeg made, and with haproxy a proxy in front of geod; Java runs the MongoDB that tests/support/mongo builds.
 # prometheus tries alerts; fish and zsh completions; lintian, rpm and systemd the packages.
-TEST_PACKAGES="binutils ccache chromium chromium-driver clang-format curl default-jdk-headless dpkg-dev ffmpeg fish git libgmock-dev
-  libgtest-dev lintian logrotate man-db maven nginx prometheus python3 python3-jsonschema python3-pymongo python3-pytest
+TEST_PACKAGES="binutils ccache chromium chromium-driver clang-format curl default-jdk-headless dpkg-dev ffmpeg fish git haproxy libgmock-dev
+  libgtest-dev lintian logrotate man-db maven nginx prometheus python3 python3-cryptography python3-jsonschema python3-pymongo python3-pytest
   python3-pytest-xdist python3-selenium rpm systemd zsh"
 # To build the benchmarks (-DGEO_BENCH=ON), and the peers that geod is measured beside.
-BENCH_PACKAGES="libbenchmark-dev libnginx-mod-http-geoip2 nginx python3 util-linux wrk"
+BENCH_PACKAGES="haproxy libbenchmark-dev libnginx-mod-http-geoip2 libnginx-mod-http-js nginx python3 util-linux wrk"
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1

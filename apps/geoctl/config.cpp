@@ -20,6 +20,7 @@ int run_check(Session& session) {
   geo::compose::Options options;
   options.serving = true;
   options.credentials_may_lack = true;
+  options.log_may_lack = true;
   const geo::compose::Built built = geo::compose::build(read, options);
   for (const std::string& note : built.notes) output.err.write(fmt::format("note: {}\n", printable(note)));
   if (built.world != nullptr && output.out.terminal() && !output.json)

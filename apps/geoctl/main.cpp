@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <exception>
+#include <sstream>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -116,7 +117,10 @@ int run(int argc, char** argv, geoctl::Session& session) {
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them back to front
   } catch (const CLI::Success& wanted) {
-    return app.exit(wanted);  // --help, --version
+    std::ostringstream text;  // --help, --version
+    const int exit_status = app.exit(wanted, text);
+    session.output.out.write(text.str());
+    return exit_status;
   } catch (const CLI::ParseError& error) {
     const std::string name = name_of(deepest(app));
     return session.output.refuse(
@@ -136,14 +140,12 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     exit_status = session.output.refuse(Denial{ErrorCode::internal, error.what()});
   }
-  // a full disk behind a redirection must not look like an answer
-  errno = 0;
+  // a full disk behind a redirection must not look like an answer; who reads no more of a pipe knows
   session.output.out.flush();
+  if (session.output.out.error() == EPIPE) return geo::kExitInternal;
   if (!session.output.out.good()) {
-    session.output.json = false;
-    return session.output.refuse(
-        Denial{ErrorCode::internal,
-               "standard output: " + (errno == 0 ? "cannot be written" : std::generic_category().message(errno))});
+    return session.output.complain(
+        Denial{ErrorCode::internal, "standard output: " + std::generic_category().message(session.output.out.error())});
   }
   return exit_status;
 }

@@ -26,6 +26,12 @@ bool is_wide(char32_t c) {
 
 std::string one_line(const geo::Fault& fault) { return printable(geo::to_string(fault)) + "\n"; }
 
+// The rows that geoctl never meets have no exit status of their own.
+int exit_status_of(const geo::Denial& denial) {
+  const int exit_status = geo::row_of(denial.code).exit_status;
+  return exit_status < 0 ? geo::kExitInternal : exit_status;
+}
+
 }  // namespace
 
 Stream::Stream(std::FILE* file) : file_(file), terminal_(isatty(fileno(file)) == 1) {
@@ -43,17 +49,17 @@ void Output::line(std::string_view text) {
 }
 
 int Output::refuse(const geo::Denial& denial, std::string_view ip) {
-  const geo::ErrorRow& row = geo::row_of(denial.code);
-  if (json) {
-    std::string problem;
-    geo::append_problem(problem, denial, {}, ip);
-    line(problem);
-  } else {
-    out.flush();  // in order, where both streams go to one file
-    err.write(fmt::format("{}: {}\n", err.red(row.name), printable(denial.detail)));
-  }
-  // the rows that geoctl never meets have no exit status of their own
-  return row.exit_status < 0 ? geo::kExitInternal : row.exit_status;
+  if (!json) return complain(denial);
+  std::string problem;
+  geo::append_problem(problem, denial, {}, ip);
+  line(problem);
+  return exit_status_of(denial);
+}
+
+int Output::complain(const geo::Denial& denial) {
+  out.flush();  // in order, where both streams go to one file
+  err.write(fmt::format("{}: {}\n", err.red(geo::row_of(denial.code).name), printable(denial.detail)));
+  return exit_status_of(denial);
 }
 
 int Output::refuse(const geo::Faults& faults) {

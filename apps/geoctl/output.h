@@ -1,6 +1,7 @@
 // What geoctl prints: text for people, JSON for programs, refusals and faults alike for every command.
 #pragma once
 
+#include <cerrno>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -19,9 +20,14 @@ class Stream {
   explicit Stream(std::FILE* file);
   bool terminal() const { return terminal_; }
   // A write that fails shows in good(), once, at the end.
-  void write(std::string_view text) { static_cast<void>(std::fwrite(text.data(), 1, text.size(), file_)); }
-  void flush() { static_cast<void>(std::fflush(file_)); }
-  bool good() const { return std::ferror(file_) == 0; }
+  void write(std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), file_) != text.size()) failed();
+  }
+  void flush() {
+    if (std::fflush(file_) != 0) failed();
+  }
+  bool good() const { return error_ == 0; }
+  int error() const { return error_; }  // the errno of the first that failed
 
   std::string bold(std::string_view text) const { return in("1", text); }
   std::string dim(std::string_view text) const { return in("2", text); }
@@ -30,7 +36,9 @@ class Stream {
 
  private:
   std::string in(std::string_view style, std::string_view text) const;
+  void failed() { error_ = error_ == 0 ? errno : error_; }
   std::FILE* file_ = nullptr;
+  int error_ = 0;
   bool terminal_ = false, colours_ = false;
 };
 
@@ -43,6 +51,8 @@ struct Output {
   // `code: detail` on stderr; with --json the problem object on stdout. Returns the exit status of the error table.
   // ip: the address it is about, where several were asked.
   int refuse(const geo::Denial& denial, std::string_view ip = {});
+  // The same, on stderr with --json too: for what does not end a command.
+  int complain(const geo::Denial& denial);
   // A bad config or bad data: one fault a line on stderr; with --json one problem object with all of them.
   int refuse(const geo::Faults& faults);
   // A check's findings: one fault a line on stdout, with --json one object a line. Returns the exit status.

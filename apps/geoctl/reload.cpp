@@ -28,11 +28,12 @@ int run_reload(Session& session) {
   if (!running) return exit_status;
   const auto done = running->post("/reload");
   if (!done) return output.refuse(done.error());
-  if (!done->faults.empty()) return output.refuse(done->faults);
-  if (output.json) {
+  const bool is_refused = !done->faults.empty();
+  if (output.json) {  // as geod says it, with the request's id
     output.line(done->body);
-    return geo::kExitOk;
+    return is_refused ? geo::kExitUsage : geo::kExitOk;
   }
+  if (is_refused) return output.refuse(done->faults);
   const std::string keys = needing_restart(done->body);
   if (!keys.empty()) output.err.write(fmt::format("note: these take a restart: {}\n", printable(keys)));
   output.line(fmt::format("{}  all is read anew by the geod at {}", output.out.green("ok"), running->address()));

@@ -17,6 +17,8 @@ using geo::ErrorCode;
 
 constexpr std::chrono::seconds kPatience{10}, kPostPatience{120};  // large databases may be read anew
 
+bool is_no_toml(const geo::Fault& fault) { return fault.key.empty() && fault.line != 0; }
+
 bool concerns_admin(const geo::Fault& fault) {
   return fault.key.empty() || fault.key == "listen.admin" || fault.key == "admin" || fault.key.starts_with("admin.");
 }
@@ -57,10 +59,16 @@ geo::Faults faults_of(const geo::io::AdminAnswer& answer) {
 }  // namespace
 
 std::optional<Running> Running::find(Session& session, int& exit_status) {
-  const geo::config::Read read = read_config(session);
+  // That geod refuses such a file is geod's to say, and to count.
+  const geo::config::Read read = read_config(session, geo::config::IfBroken::above);
   geo::Faults faults;
-  for (const geo::Fault& fault : read.faults)
-    if (concerns_admin(fault)) faults.push_back(fault);
+  for (const geo::Fault& fault : read.faults) {
+    if (is_no_toml(fault))
+      session.output.err.write(
+          fmt::format("note: {}; what stands above counts here\n", printable(geo::to_string(fault))));
+    else if (concerns_admin(fault))
+      faults.push_back(fault);
+  }
   if (!faults.empty()) {
     exit_status = session.output.refuse(faults);
     return std::nullopt;

@@ -24,7 +24,7 @@ int run_status(Session& session) {
     output.line(*told);
     return geo::kExitOk;
   }
-  std::string text = headline(output.out, *status, running->address());
+  std::string text = headline(output.out, *status, running->address()) + reload_line(output.out, *status);
   for (const std::string& table :
        {groups_table(output.out, *status, {}), nodes_table(output.out, *status, status->nodes.size()),
         upstreams_table(output.out, *status), caches_table(output.out, *status)})

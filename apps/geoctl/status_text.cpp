@@ -66,6 +66,10 @@ tl::expected<Status, std::string> read_status(const std::string& json) {
     status.version = printable(root->getValue<std::string>("version"));
     status.uptime_s = root->getValue<std::int64_t>("uptime_s");
     status.snapshot = snapshot_of(*root);
+    if (!root->isNull("last_reload")) {
+      const Object::Ptr reload = root->getObject("last_reload");
+      status.last_reload = {flag_of(*reload, "ok"), shown(*reload, "at")};
+    }
     for (const Object::Ptr& node : objects_of(*root, "nodes"))
       status.nodes.push_back({shown(*node, "id"), shown(*node, "group"), shown(*node, "state"), shown(*node, "reason"),
                               shown(*node, "since"), node->optValue("weight", 0.0),
@@ -100,6 +104,12 @@ std::string headline(const Stream& stream, const Status& status, const std::stri
   return fmt::format("{}  {} of {} nodes up, {}\n",
                      stream.bold(fmt::format("geod {} at {}, up {}", status.version, address, span(status.uptime_s))),
                      status.nodes_up(), status.nodes.size(), status.snapshot);
+}
+
+std::string reload_line(const Stream& stream, const Status& status) {
+  if (status.last_reload.at.empty()) return {};
+  if (status.last_reload.ok) return fmt::format("last reload {}: ok\n", status.last_reload.at);
+  return stream.red(fmt::format("last reload {}: refused; what was in service stays", status.last_reload.at)) + "\n";
 }
 
 std::string groups_table(const Stream& stream, const Status& status,

@@ -33,6 +33,11 @@ struct Status {
   std::string version;
   std::int64_t uptime_s = 0;
   std::string snapshot;  // "version 0b587b3cb41c of files, 12 s old"
+  struct Reload {
+    bool ok = true;
+    std::string at;  // empty: there was none
+  };
+  Reload last_reload;
   std::vector<Node> nodes;
   std::vector<Group> groups;
   std::vector<Upstream> upstreams;  // providers first
@@ -45,6 +50,8 @@ tl::expected<Status, std::string> read_status(const std::string& json);
 
 // One line: who, since when, how many are up.
 std::string headline(const Stream& stream, const Status& status, const std::string& address);
+// One line, of the last reload; empty: there was none.
+std::string reload_line(const Stream& stream, const Status& status);
 // Each a table with its header, and empty where there is nothing to tell. before: what was under way a look ago.
 std::string groups_table(const Stream& stream, const Status& status, const std::map<std::string, std::int64_t>& before);
 // At most `most` nodes: those that are not up first, then the most loaded.

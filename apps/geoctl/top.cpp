@@ -33,14 +33,14 @@ class Top {
  public:
   Top(Output& output, const Running& running) : output_(output), running_(running) {}
 
-  // One look. Not there the first time: an error; later, in a terminal, it is said and looked again.
   geo::Result<void> look() {
     const auto told = running_.ask("/status.json");
-    if (!told) return lost(told.error());
+    if (!told) return tl::unexpected<Denial>(told.error());
     const auto status = read_status(*told);
     if (!status)
-      return lost({ErrorCode::upstream_unavailable,
-                   fmt::format("what answers at {} is no geod: {}", running_.address(), status.error())});
+      return geo::deny(ErrorCode::upstream_unavailable,
+                       fmt::format("what answers at {} is no geod: {}", running_.address(), status.error()));
+    lost_since_.reset();
     if (output_.json)
       output_.line(*told);
     else
@@ -49,32 +49,43 @@ class Top {
     return {};
   }
 
- private:
-  geo::Result<void> lost(Denial why) {
-    if (!output_.out.terminal() || output_.json || !before_) return tl::unexpected<Denial>(std::move(why));
-    output_.out.write("\x1b[H" + output_.out.red(printable(why.detail)) + "\x1b[K");
+  // A look after the first that failed: the last picture stays. Returns the exit status, should it be the last look.
+  int lost(const Denial& why) {
+    if (output_.json || !output_.out.terminal()) return output_.complain(why);
+    if (!lost_since_) lost_since_ = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+    const std::string head = fmt::format("not reached since {}: {}", geo::rfc3339(*lost_since_), printable(why.detail));
+    draw(output_.out.red(head) + "\n");
     output_.out.flush();
-    return {};
+    return geo::row_of(why.code).exit_status;
   }
+
+ private:
+  void draw(const std::string& head) { output_.out.write("\x1b[H\x1b[J" + head + picture_); }
 
   void show(const Status& status) {
     std::map<std::string, std::int64_t> before;
     if (before_)
       for (const Status::Group& group : before_->groups) before.emplace(group.id, group.under_way);
     const bool terminal = output_.out.terminal();
-    std::string text =
-        headline(output_.out, status, running_.address()) + "\n" + groups_table(output_.out, status, before);
-    // what is left of the screen
-    const std::size_t used = status.groups.size() + 5, lines = lines_of_terminal();
+    const std::string reload = reload_line(output_.out, status);
+    const std::string head = headline(output_.out, status, running_.address());
+    picture_ = reload + "\n" + groups_table(output_.out, status, before);
+    // what is left of the screen, whose last line is the cursor's
+    const std::size_t used = status.groups.size() + (reload.empty() ? 6 : 7), lines = lines_of_terminal();
     const std::size_t room = !terminal ? status.nodes.size() : lines > used ? lines - used : 1;
-    text += "\n" + nodes_table(output_.out, status, room);
-    output_.out.write(terminal ? "\x1b[H\x1b[J" + text : before_ ? "\n" + text : text);
+    picture_ += "\n" + nodes_table(output_.out, status, room);
+    if (terminal)
+      draw(head);
+    else
+      output_.out.write((before_ ? "\n" : "") + head + picture_);
     before_ = status;
   }
 
   Output& output_;
   const Running& running_;
   std::optional<Status> before_;
+  std::string picture_;  // the last, without its head line
+  std::optional<geo::WallTime> lost_since_;
 };
 
 int run_top(Session& session, const Arguments& arguments) {
@@ -92,9 +103,11 @@ int run_top(Session& session, const Arguments& arguments) {
   Top top(output, *running);
   for (std::uint64_t i = 0; output.out.good() && (!bounded || i < looks); ++i) {
     if (i > 0) std::this_thread::sleep_for(std::chrono::seconds(every));
-    if (const auto done = top.look(); !done) return output.refuse(done.error());
+    const auto done = top.look();
+    if (!done && i == 0) return output.refuse(done.error());
+    exit_status = done ? geo::kExitOk : top.lost(done.error());
   }
-  return geo::kExitOk;
+  return exit_status;
 }
 
 }  // namespace
@@ -110,7 +123,8 @@ void add_top(CLI::App& app, Session& session) {
       "  geoctl top\n"
       "  geoctl --json top --every 10 -n 6 > minute.jsonl\n\n"
       "Nodes that are not up come first, then the most loaded; with --json each look is the object of /status.json.\n"
-      "Exit status: 0 done, 2 an argument or the config is wrong, 5 geod does not answer.");
+      "Where geod stops answering, the last picture stays and it is looked for again.\n"
+      "Exit status: 0 done, 2 an argument or the config is wrong, 5 geod did not answer the first look, or the last.");
   command->callback(
       [&session, arguments] { session.run = [&session, arguments] { return run_top(session, *arguments); }; });
 }

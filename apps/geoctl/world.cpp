@@ -49,11 +49,11 @@ void keep_only(const std::string& provider, geo::compose::World& world) {
 
 }  // namespace
 
-geo::config::Read read_config(const Session& session) {
+geo::config::Read read_config(const Session& session, geo::config::IfBroken if_broken) {
   const std::vector<geo::config::Variable> environment = geo::io::environment("GEO_");
   const std::string file = config_file_of(session);
   geo::config::Read read =
-      file.empty() ? geo::config::read_defaults(environment) : geo::config::read_file(file, environment);
+      file.empty() ? geo::config::read_defaults(environment) : geo::config::read_file(file, environment, if_broken);
   if (!session.data_dir.empty()) {
     read.config.store.kind = "files";
     // relative to where geoctl was called, not to the config

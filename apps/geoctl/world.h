@@ -13,7 +13,7 @@ namespace geoctl {
 
 // --config FILE; else, unless --data is given, ./geod.toml or /etc/geod/geod.toml; else the defaults. Then the
 // environment, then --data.
-geo::config::Read read_config(const Session& session);
+geo::config::Read read_config(const Session& session, geo::config::IfBroken if_broken = geo::config::IfBroken::nothing);
 
 // What a command needs of the world; the rest is neither read nor held against it.
 struct Wanted {

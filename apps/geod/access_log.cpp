@@ -9,12 +9,16 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <vector>
 
 namespace geod {
 namespace {
 
 // At a moderate rate the writer is woken at most this often; what comes in between is written in one go.
 constexpr std::chrono::milliseconds kGather{5};
+
+constexpr std::size_t kBatchBytes = 1 << 20;
+constexpr std::size_t kKeptBytes = 1 << 20;  // a buffer that grew larger in bad times is given back
 
 tl::expected<Fd, std::string> open_file(const std::filesystem::path& file) {
   Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640));
@@ -46,23 +50,13 @@ AccessLog::AccessLog(Fd out, std::filesystem::path file, std::size_t queue_bytes
       writer_([this] { run(); }) {}
 
 AccessLog::~AccessLog() {
-  stop(std::chrono::steady_clock::time_point::max());
+  stop(Time::max());
   if (writer_.joinable()) writer_.join();
 }
 
-bool AccessLog::write(std::string_view line) {
-  bool wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_ || queue_.size() + line.size() > queue_bytes_) {
-      ++dropped_.lines;
-      return false;
-    }
-    queue_ += line;
-    wake = std::exchange(idle_, false);
-  }
-  if (wake) wake_.notify_one();
-  return true;
+AccessLog::Queue& AccessLog::queue() {
+  const std::lock_guard lock(mutex_);
+  return queues_.emplace_back(*this, queue_bytes_);
 }
 
 tl::expected<void, std::string> AccessLog::reopen() {
@@ -75,20 +69,36 @@ tl::expected<void, std::string> AccessLog::reopen() {
   return {};
 }
 
-AccessLog::Dropped AccessLog::take_dropped() {
+AccessLog::Dropped AccessLog::dropped() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(dropped_, {});
+  Dropped all = lost_;
+  for (const Queue& queue : queues_) all.lines += queue.dropped_.load(std::memory_order_relaxed);
+  return all;
 }
 
-bool AccessLog::stop(std::chrono::steady_clock::time_point deadline) {
+std::uint64_t AccessLog::waiting() {
+  const std::uint64_t settled = settled_.load();  // first: what is added meanwhile is waiting
+  const std::lock_guard lock(mutex_);
+  std::uint64_t appended = 0;
+  for (const Queue& queue : queues_) appended += queue.appended_.load(std::memory_order_relaxed);
+  return appended - std::min(settled, appended);
+}
+
+bool AccessLog::stop(Time deadline) {
   std::unique_lock lock(mutex_);
   stopping_ = true;
-  wake_.notify_one();
-  if (deadline == std::chrono::steady_clock::time_point::max())
+  stop_.notify_one();
+  wake();
+  if (deadline == Time::max())
     done_.wait(lock, [this] { return finished_; });
   else
     done_.wait_until(lock, deadline, [this] { return finished_; });
   return finished_;
+}
+
+void AccessLog::wake() {
+  idle_.store(false);
+  idle_.notify_one();
 }
 
 void AccessLog::run() {
@@ -97,39 +107,112 @@ void AccessLog::run() {
   for (const int each : {SIGPIPE, SIGXFSZ}) sigaddset(&errors, each);
   pthread_sigmask(SIG_BLOCK, &errors, nullptr);
 
-  std::string batch;
-  std::unique_lock lock(mutex_);
+  std::vector<Queue*> queues;
+  bool was_busy = false;
   for (;;) {
-    idle_ = queue_.empty();
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    if (queue_.empty()) break;
-    batch.swap(queue_);
-    const std::shared_ptr<const Fd> out = out_;
-    lock.unlock();
-    if (torn_) end_torn_line(out->get());
-    put(out->get(), batch);
-    batch.clear();
-    lock.lock();
-    wake_.wait_for(lock, kGather, [this] { return stopping_; });
+    {
+      std::unique_lock lock(mutex_);
+      if (was_busy) stop_.wait_for(lock, kGather, [this] { return stopping_; });
+      for (std::size_t i = queues.size(); i < queues_.size(); ++i) queues.push_back(&queues_[i]);
+      if (stopping_) break;
+    }
+    // What is answered from here on may be fetched of one queue when what came before it, in another, is not yet.
+    const Time until = std::chrono::steady_clock::now();
+    was_busy = false;
+    for (Queue* const queue : queues) was_busy |= queue->fetch();
+    write_out(queues, until);
+    // Said first and looked at once more then: a line that came in between is seen here, or its loop sees that.
+    if (was_busy)
+      idle_.store(false);
+    else if (idle_.exchange(true))
+      idle_.wait(true);
   }
+  for (Queue* const queue : queues) queue->close();
+  write_out(queues, Time::max());
+  const std::lock_guard lock(mutex_);
   finished_ = true;
   done_.notify_all();
 }
 
-void AccessLog::put(int fd, std::string_view text) {
+bool AccessLog::Queue::fetch() {
+  fetched_.erase(0, read_);
+  read_ = 0;
+  while (spare_.load() == nullptr) {  // so there are lines
+    spare_.store(empty_);
+    empty_ = full_.exchange(nullptr);
+    if (empty_ != nullptr) {
+      fetched_ += *empty_;
+      empty_->clear();
+      if (empty_->capacity() > kKeptBytes) empty_->shrink_to_fit();
+      break;
+    }
+    // The loop has them and will put them back: it looks for a spare one only where it finds none there.
+    empty_ = spare_.exchange(nullptr);
+    std::this_thread::yield();
+  }
+  return !fetched_.empty();
+}
+
+void AccessLog::Queue::close() {
+  std::string* last = nullptr;
+  while ((last = take()) == nullptr) std::this_thread::yield();  // the loop is at a line
+  fetched_ += *last;
+}
+
+AccessLog::Time AccessLog::Queue::next() const {
+  Mark mark{Time::max(), 0};
+  if (read_ < fetched_.size()) std::memcpy(&mark, fetched_.data() + read_, sizeof mark);
+  return mark.at;
+}
+
+std::string_view AccessLog::Queue::line() {
+  Mark mark;
+  std::memcpy(&mark, fetched_.data() + read_, sizeof mark);
+  const std::string_view line(fetched_.data() + read_ + sizeof mark, mark.size);
+  read_ += sizeof mark + mark.size;
+  return line;
+}
+
+void AccessLog::write_out(const std::vector<Queue*>& queues, Time until) {
+  const auto earlier = [](const Queue* a, const Queue* b) { return a->next() < b->next(); };
+  for (;;) {
+    const auto first = std::min_element(queues.begin(), queues.end(), earlier);
+    if (first == queues.end() || (*first)->next() == Time::max() || (*first)->next() > until) break;
+    batch_ += (*first)->line();
+    if (batch_.size() < kBatchBytes) continue;
+    put(batch_);
+    batch_.clear();
+  }
+  if (!batch_.empty()) put(batch_);
+  batch_.clear();
+}
+
+void AccessLog::put(std::string_view text) {
+  const auto lines_of = [](std::string_view part) {
+    return static_cast<std::uint64_t>(std::count(part.begin(), part.end(), '\n'));
+  };
+  std::unique_lock lock(mutex_);
+  const std::shared_ptr<const Fd> out = out_;
+  lock.unlock();
+  const int fd = out->get();
+  if (torn_) end_torn_line(fd);
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
     if (written > 0) {
-      torn_ = text[static_cast<std::size_t>(written) - 1] != '\n';
-      text.remove_prefix(static_cast<std::size_t>(written));
+      const std::string_view part = text.substr(0, static_cast<std::size_t>(written));
+      torn_ = part.back() != '\n';
+      settled_.fetch_add(lines_of(part));
+      text.remove_prefix(part.size());
     } else if (written < 0 && errno == EAGAIN) {
       pollfd writable{fd, POLLOUT, 0};  // a named pipe, or a stdout that somebody made non-blocking
       ::poll(&writable, 1, -1);
     } else if (written == 0 || errno != EINTR) {
       const int error = errno;
-      const std::lock_guard lock(mutex_);
-      dropped_.lines += static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
-      dropped_.error = error;
+      const std::uint64_t lost = lines_of(text);
+      settled_.fetch_add(lost);
+      lock.lock();
+      lost_.lines += lost;
+      lost_.error = error;
       return;
     }
   }

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "admin_gate.h"
 #include "explain.h"
 #include "geo/base/text.h"
 #include "metrics.h"
+#include "node_watch.h"
 #include "page.h"
 #include "query.h"
 #include "status.h"
@@ -31,17 +31,17 @@ bool allows(std::string_view methods, std::string_view method) {
 
 std::span<const AdminHandler::Route> AdminHandler::routes() {
   static constexpr Route kRoutes[] = {
-      {"/healthz", kGet, kJson, &AdminHandler::tell_health, nullptr, true},
-      {"/readyz", kGet, kJson, &AdminHandler::tell_ready, nullptr, true},
+      {"/healthz", kGet, kJson, &AdminHandler::tell_health, nullptr, Without::answer},
+      {"/readyz", kGet, kJson, &AdminHandler::tell_ready, nullptr, Without::answer},
       {"/status.json", kGet, kJson, &AdminHandler::tell_status},
       {"/explain", kGet, kJson, &AdminHandler::begin_explain, &AdminHandler::explain_waiting},
       {"/reload", kPost, kJson, &AdminHandler::begin_reload, &AdminHandler::reload_waiting},
       {"/log-level", kPost, kJson, &AdminHandler::set_log_level},
       {"/openapi.json", kGet, kJson, &AdminHandler::tell_openapi},
-      {"/", kGet, "text/html; charset=utf-8", &AdminHandler::tell_page},
-      {"/app.js", kGet, "text/javascript; charset=utf-8", &AdminHandler::tell_script},
-      {"/app.css", kGet, "text/css; charset=utf-8", &AdminHandler::tell_style},
-      {"/icon.svg", kGet, "image/svg+xml", &AdminHandler::tell_icon},
+      {"/", kGet, "text/html; charset=utf-8", &AdminHandler::tell_page, nullptr, Without::question},
+      {"/app.js", kGet, "text/javascript; charset=utf-8", &AdminHandler::tell_script, nullptr, Without::question},
+      {"/app.css", kGet, "text/css; charset=utf-8", &AdminHandler::tell_style, nullptr, Without::question},
+      {"/icon.svg", kGet, "image/svg+xml", &AdminHandler::tell_icon, nullptr, Without::question},
       {"/metrics", kGet, "text/plain; version=0.0.4; charset=utf-8", &AdminHandler::tell_metrics},
   };
   return kRoutes;
@@ -66,15 +66,25 @@ bool AdminHandler::answer(Exchange& exchange) {
     refuse(exchange, {geo::ErrorCode::method_not_allowed, "allowed: " + std::string(route->methods)}, route->methods);
     return true;
   }
-  if (!route->open && !shows_admin_token(exchange, *world_.get())) return true;
-  if (route->methods == kPost && !is_from_here(exchange, *world_.get())) return true;
+  if (!admits(exchange, *route)) {
+    // A browser that has not been asked for the token yet is no news.
+    if (exchange.entry.code != code_of(geo::ErrorCode::missing_token)) refusals_.add(exchange);
+    return true;
+  }
   exchange.out.status = 200;
   exchange.out.header("Content-Type", route->content_type);
-  exchange.entry.code = "ok";
+  exchange.entry.code = Code::ok;
   (this->*route->answer)(exchange);
   if (route->waiting == nullptr || exchange.out.status != 200) return true;
   exchange.world = world_.get();
   return false;
+}
+
+bool AdminHandler::admits(Exchange& exchange, const Route& route) {
+  if (route.without == Without::answer) return true;
+  const geo::compose::World& world = *world_.get();
+  return shows_admin_token(exchange, world, route.without == Without::question) &&
+         (route.methods == kPost ? is_from_here(exchange, world) : is_asked_here(exchange, world));
 }
 
 void AdminHandler::answer_waiting(Exchange& exchange) { (this->*route_of(exchange.in.path)->waiting)(exchange); }
@@ -115,17 +125,25 @@ void AdminHandler::begin_reload(Exchange& exchange) {
 }
 
 void AdminHandler::reload_waiting(Exchange& exchange) const {
-  const Reloaded reloaded = reloads_.reload("POST /reload of " + exchange.in.client.to_string());
+  const Reloaded reloaded = reloads_.reload("POST /reload of " + asker_of(exchange.in));
   if (reloaded.denial) return refuse(exchange, *reloaded.denial);
   if (!reloaded.ok()) {
     refuse(exchange, geo::Denial{geo::ErrorCode::invalid_config, {}});
     exchange.out.body.clear();
     return geo::append_problem(exchange.out.body, reloaded.faults, exchange.in.request_id);
   }
+  look_at_nodes();
   geo::Json json(exchange.out.body);
   json.open('{').field("ok", true).key("needs_restart").open('[');
   for (const std::string& key : reloaded.needing_restart) json.text(key);
   json.close(']').key("faults").open('[').close(']').close('}');
+}
+
+void AdminHandler::look_at_nodes() const {
+  const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
+  if (!world->has_topology()) return;
+  for (const geo::balance::StateChange& change : world->snapshot.live->tick(clock_.wall(), clock_.monotonic()))
+    tell(log_, world->snapshot.topology->node(change.node).id, change, {});
 }
 
 void AdminHandler::set_log_level(Exchange& exchange) {
@@ -135,8 +153,7 @@ void AdminHandler::set_log_level(Exchange& exchange) {
   if (!level)
     return refuse(exchange, {geo::ErrorCode::bad_request, "level: one of error, warn, info, debug, trace is needed"});
   log_.set_level(*level);
-  log_.write(Level::error, fmt::format("log level {}, by POST /log-level of {}", name_of(*level),
-                                       exchange.in.client.to_string()));  // whatever the level is now
+  log_.audit("log level {}, by POST /log-level of {}", name_of(*level), asker_of(exchange.in));
   geo::Json(exchange.out.body).open('{').field("level", name_of(*level)).close('}');
 }
 

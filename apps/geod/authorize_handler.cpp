@@ -128,7 +128,7 @@ void tell(Exchange& exchange, const World& world, const geo::Result<Right>& righ
   std::string& owner = exchange.authorize->owner;
   owner.append(right->owner().type).append("/").append(right->owner().id);
   exchange.entry.owner = owner;
-  exchange.entry.code = "ok";
+  exchange.entry.code = Code::ok;
   exchange.out.status = 200;
   exchange.out.header("Content-Type", "application/json");
   const std::chrono::seconds ttl(world.config.cache.tokens.ttl_s);

@@ -1,5 +1,6 @@
 #include "databases.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "geo/base/text.h"
@@ -17,6 +18,15 @@ std::string in_service(const geo::io::MmdbInfo& info) {
                      geo::rfc3339(geo::WallTime(std::chrono::seconds(info.build_epoch_s))), info.networks);
 }
 
+std::vector<geo::io::MmdbInfo> new_databases(const Worlds::Changed& changed) {
+  std::vector<geo::io::MmdbInfo> infos;
+  const std::vector<geo::compose::Database>& old = changed.from->databases;
+  for (const geo::compose::Database& each : changed.to->databases)
+    if (std::none_of(old.begin(), old.end(), [&](const auto& then) { return then.index == each.index; }))
+      infos.push_back(each.index->info());
+  return infos;
+}
+
 Databases::Databases(Worlds& worlds, const geo::Clock& clock, const AppLog& log)
     : worlds_(worlds), clock_(clock), log_(log), repeated_("the databases", clock, log, [this] { return refresh(); }) {}
 
@@ -27,9 +37,9 @@ geo::MonotonicTime Databases::refresh() {
   for (const geo::Fault& fault : refreshed.faults)
     log_.error("{}; what was read before stays in service", to_string(fault));
   if (refreshed.change == nullptr) return end + kEvery;
-  worlds_.change(refreshed.change);
   const std::chrono::duration<double> took = end - start;
-  log_.info("{}, read in {:.1f} s", in_service(*refreshed.loaded), took.count());
+  for (const geo::io::MmdbInfo& info : new_databases(worlds_.change(refreshed.change)))
+    log_.info("{}, read in {:.1f} s", in_service(info), took.count());
   return end;  // at the others
 }
 

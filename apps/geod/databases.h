@@ -1,6 +1,9 @@
 // City databases that change while geod runs: looked after in a thread of their own, since reading one takes seconds.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "app_log.h"
 #include "geo/base/clock.h"
 #include "repeated.h"
@@ -10,6 +13,9 @@ namespace geod {
 
 // "FILE is in service: .."
 std::string in_service(const geo::io::MmdbInfo& info);
+
+// Those that a change brought. Whoever made it tells of them, and nobody else does.
+std::vector<geo::io::MmdbInfo> new_databases(const Worlds::Changed& changed);
 
 class Databases {
  public:

@@ -8,9 +8,10 @@ namespace geod {
 namespace {
 
 constexpr std::array<std::string_view, kKnownCount> kNames{
-    "host",      "content-length",  "transfer-encoding", "authorization",  "accept",          "origin",
-    "forwarded", "x-forwarded-for", "x-request-id",      "x-original-uri", "x-original-host", "x-real-ip",
-    "geo-hops",  "x-client-token"};
+    "host",          "connection",     "content-length",  "transfer-encoding", "expect",
+    "authorization", "accept",         "origin",          "forwarded",         "x-forwarded-for",
+    "x-request-id",  "x-original-uri", "x-original-host", "x-real-ip",         "geo-hops",
+    "x-client-token"};
 
 // A method is any token that a client makes up; the log takes the usual ones.
 std::string_view method_for_log(std::string_view method) {
@@ -18,6 +19,8 @@ std::string_view method_for_log(std::string_view method) {
     if (method == known) return method;
   return "other";
 }
+
+constexpr std::size_t kAskedKept = 16;
 
 // Buffers are kept from request to request, but not those that a rare one made large.
 void empty(std::string& buffer) {
@@ -31,7 +34,10 @@ void empty(std::string& buffer) {
 }  // namespace
 
 void Headers::clear() {
-  for (Field& field : fields_) field.lines = 0;
+  for (Field& field : fields_) {
+    if (field.lines > 1) empty(field.joined);
+    field.lines = 0;
+  }
 }
 
 void Headers::add(std::string_view name, std::string_view value) {
@@ -76,21 +82,25 @@ void Entry::located(std::string_view by, geo::From from) {
 }
 
 void Exchange::clear() {
-  in.target.clear();
-  in.path = in.query = in.method = in.host = {};
+  empty(in.head);
+  in.method = in.target = in.path = in.query = in.host = {};
   in.headers.clear();
   in.request_id.clear();
-  in.content_length = in.body_bytes = in.header_bytes = 0;
-  in.chunked = false;
   empty(in.body);
+  in.next = Incoming::Body::whole;
+  in.left = 0;
+  empty(in.line);
   out.clear();
   entry = {};
   request.reset();
-  asked.clear();
+  step_times.reset();
+  if (asked.capacity() > kAskedKept)
+    asked = {};
+  else
+    asked.clear();
   hops = 0;
   authorize.reset();
   world.reset();
-  state = State::fresh;
 }
 
 void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allow) {
@@ -112,11 +122,11 @@ void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allo
       break;
   }
   geo::append_problem(exchange.out.body, denial, exchange.in.request_id);
-  exchange.entry.code = row.name;
+  exchange.entry.code = code_of(denial.code);
 }
 
 bool is_get(Exchange& exchange) {
-  if (exchange.in.method == "GET" || exchange.in.head()) return true;
+  if (exchange.in.method == "GET" || exchange.in.is_head()) return true;
   refuse(exchange, {geo::ErrorCode::method_not_allowed, "GET and HEAD are allowed"}, "GET, HEAD");
   return false;
 }
@@ -133,11 +143,11 @@ void append_line(std::string& out, const Exchange& exchange, std::string_view li
   json.open('{').field("ts", geo::rfc3339_millis(in.at)).field("request_id", in.request_id);
   json.field("client_ip", text_of(in.client)).field("peer_ip", text_of(in.peer));
   json.field("method", method_for_log(in.method)).field("path", entry.path);
-  json.field_or_null("format", entry.format)
+  json.field_or_null("format", entry.format ? name_of(*entry.format) : std::string_view())
       .field_or_null("server", entry.server)
       .field_or_null("camera", entry.camera);
   json.field_or_null("partner", entry.partner).field("status", std::int64_t{exchange.out.status});
-  json.field("code", entry.code);
+  json.field("code", name_of(entry.code));
   if (!entry.reason.empty()) json.field("reason", entry.reason);
   json.field_or_null("located_by", entry.located_by).field("degraded", entry.degraded);
   json.field_or_null("provider", entry.provider).field_or_null("group", entry.group);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "code.h"
 #include "geo/base/clock.h"
 #include "geo/base/ip.h"
 #include "geo/base/result.h"
@@ -21,8 +22,10 @@ namespace geod {
 // The header fields that somebody here reads.
 enum class Known : std::uint8_t {
   host,
+  connection,
   content_length,
   transfer_encoding,
+  expect,
   authorization,
   accept,
   origin,
@@ -35,7 +38,7 @@ enum class Known : std::uint8_t {
   geo_hops,
   x_client_token,
 };
-inline constexpr std::size_t kKnownCount = 14;
+inline constexpr std::size_t kKnownCount = 16;
 
 class Headers {
  public:
@@ -57,25 +60,28 @@ class Headers {
 };
 
 struct Incoming {
-  std::string target;            // as it came, no byte changed
+  std::string head;  // as it came, no byte changed; the views point into it
+  std::string_view method, target;
   std::string_view path, query;  // of `target`; "*" is a path
-  std::string_view method;
-  std::string_view host;  // the Host field, or the target's own where it has one (absolute-form)
+  std::string_view host;         // the Host field, or the target's own where it has one (absolute-form)
   Headers headers;
+  int fd = -1;  // the connection's
   geo::Ip peer, client;
   std::string request_id;
   geo::WallTime at;
   geo::MonotonicTime started;
 
-  // What the header says of a body.
-  std::uint64_t content_length = 0;
-  bool chunked = false;
+  bool stays = true;       // the client wants the connection kept
+  bool is_old = false;     // HTTP/1.0
+  bool continues = false;  // it waits to be asked for the body
   std::string body;
-  std::size_t body_bytes = 0;    // that came; `body` holds them unless they are too many
-  std::size_t header_bytes = 0;  // the request line included
+  // Which part of the body is next.
+  enum class Body : std::uint8_t { whole, bytes, chunk_size, chunk_end, trailer };
+  Body next = Body::whole;
+  std::uint64_t left = 0;  // bytes of the body, or of its chunk, that are to come
+  std::string line;        // of a chunk's size or a trailer, what came of it
 
-  bool head() const { return method == "HEAD"; }
-  bool has_body() const { return chunked || content_length > 0; }
+  bool is_head() const { return method == "HEAD"; }
 };
 
 // Buffers are kept from request to request.
@@ -105,9 +111,10 @@ class Answer {
 // request or into its world.
 struct Entry {
   std::string_view path = "other";
-  std::string_view code;
+  Code code = code_of(geo::ErrorCode::internal);
   std::string_view reason;  // verify: why the URL does not hold
-  std::string_view format, server, camera, partner;
+  std::optional<geo::balance::Format> format;
+  std::string_view server, camera, partner;
   std::string_view located_by, provider, group, pattern, node, owner, lease;
   bool degraded = false;
   // Which caches answered: places, tokens, billing, devices.
@@ -117,7 +124,7 @@ struct Entry {
 };
 
 // Reused from request to request.
-// Threads: belongs to its loop; while the connection is suspended, to the worker that has it.
+// Threads: belongs to its loop; while its connection waits, to the worker that has it.
 struct Exchange {
   Incoming in;
   Answer out;
@@ -126,6 +133,7 @@ struct Exchange {
   // The redirect listener's work.
   std::optional<geo::redirect::Request> request;
   geo::redirect::Decision decision;
+  std::optional<geo::redirect::StepTimes> step_times;  // of a request whose steps are timed
 
   // The resolver listener's: one address of a GET, all of a POST.
   struct Asked {
@@ -144,9 +152,6 @@ struct Exchange {
   std::optional<Authorize> authorize;
 
   std::shared_ptr<const geo::compose::World> world;  // held only when the request goes on in another thread
-
-  enum class State : std::uint8_t { fresh, accepted, answered };
-  State state = State::fresh;
 
   void clear();
 };

@@ -3,81 +3,85 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <charconv>
 
 #include "geo/base/text.h"
 
 namespace geod {
 namespace {
 
-std::optional<geo::Denial> bad(std::string_view detail) {
-  return geo::Denial{geo::ErrorCode::bad_request, std::string(detail)};
+constexpr std::size_t kLineMax = 4096;  // of a chunk's size or a trailer
+
+Refusal bad(std::string_view detail) { return {{geo::ErrorCode::bad_request, std::string(detail)}}; }
+
+using Table = std::array<bool, 256>;
+bool all_in(const Table& table, std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [&](char c) { return table[static_cast<unsigned char>(c)]; });
 }
 
 // RFC 9110 5.6.2.
 bool is_token(std::string_view text) {
-  constexpr auto kTable = [] {
-    std::array<bool, 256> table{};
+  static constexpr Table kTable = [] {
+    Table table{};
     for (const char c :
          std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
       table[static_cast<unsigned char>(c)] = true;
     return table;
   }();
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [&](char c) { return kTable[static_cast<unsigned char>(c)]; });
+  return !text.empty() && all_in(kTable, text);
 }
 
-// RFC 3986 3.2.2 with a port: no blank, no comma, nothing that begins a path, no user.
+// RFC 9110 5.5: no control character but a tab.
+bool is_value(std::string_view text) {
+  static constexpr Table kTable = [] {
+    Table table{};
+    for (std::size_t c = 0x20; c < table.size(); ++c) table[c] = c != 0x7f;
+    table['\t'] = true;
+    return table;
+  }();
+  return all_in(kTable, text);
+}
+
+bool is_target(std::string_view text) {
+  static constexpr Table kTable = [] {
+    Table table{};
+    for (std::size_t c = 0x21; c < table.size(); ++c) table[c] = c != 0x7f;
+    return table;
+  }();
+  return all_in(kTable, text);
+}
+
+// RFC 3986 3.2.2 with a port: no blank, no comma, nothing that begins a path, no user; or nothing at all.
 bool is_authority(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return c > 0x20 && c < 0x7f && std::strchr("/?#@,\"<>\\^`{|}", c) == nullptr; });
+  static constexpr Table kTable = [] {
+    Table table{};
+    for (std::size_t c = 0x21; c < 0x7f; ++c) table[c] = true;
+    for (const char c : std::string_view("/?#@,\"<>\\^`{|}")) table[static_cast<unsigned char>(c)] = false;
+    return table;
+  }();
+  return all_in(kTable, text) && !text.starts_with(':');
 }
 
-// What tame() puts before the client's own fields.
-constexpr std::string_view kNoLength = "Content-Length", kNoCookie = "Cookie";
-bool is_ours(const char* name) { return name == kNoLength.data() || name == kNoCookie.data(); }
-
-// Walks through the fields, in their order.
-struct Walk {
-  Headers& headers;
-  const char* expected;  // where the field's name has to begin; one further where its line before ended in CR LF
-  bool gap = false;
-  const char* fault = nullptr;
-
-  static MHD_Result visit(void* cls, MHD_ValueKind, const char* name, std::size_t name_size, const char* value,
-                          std::size_t value_size) {
-    Walk& walk = *static_cast<Walk*>(cls);
-    walk.see({name, name_size}, value == nullptr ? std::string_view() : std::string_view(value, value_size));
-    return MHD_YES;
-  }
-
-  void see(std::string_view name, std::string_view value) {
-    if (is_ours(name.data())) return;
-    if (!ends_line_before(name.data())) gap = true;
-    expected = value.data() + value.size() + 1;
-    if (!is_token(name)) fault = "a header field's name is malformed";
-    if (value.find('\r') != std::string_view::npos) fault = "a header field holds a carriage return";
-    headers.add(name, value);
-  }
-  bool ends_line_before(const char* next) const { return next == expected || next == expected + 1; }
-};
-
-bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && geo::iequals(text.substr(0, prefix.size()), prefix);
+// Its line, without what ends it, away from the front of `text`, which has one.
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = text.find('\n');
+  std::string_view line = text.substr(0, end);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  text.remove_prefix(end + 1);
+  return line;
 }
 
 // origin-form, absolute-form (RFC 9112 3.2.2: a server has to take it, and its host counts) and, for OPTIONS, "*".
-std::optional<geo::Denial> split_target(Incoming& in) {
+std::optional<Refusal> split_target(Incoming& in) {
   std::string_view target = in.target;
-  if (std::any_of(target.begin(), target.end(),
-                  [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; }))
-    return bad("the request target holds a blank or a control character");
+  if (!is_target(target)) return bad("the request target holds a control character");
   if (target == "*" && in.method == "OPTIONS") {
     in.path = target;
     return std::nullopt;
   }
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!starts_with_ignoring_case(target, scheme)) continue;
+    if (target.starts_with('/') || !geo::iequals(target.substr(0, scheme.size()), scheme)) continue;
     target.remove_prefix(scheme.size());
     const std::string_view authority = target.substr(0, target.find_first_of("/?"));
     if (authority.empty() || !is_authority(authority)) return bad("the request target's host is malformed");
@@ -97,83 +101,179 @@ std::optional<geo::Denial> split_target(Incoming& in) {
   return std::nullopt;
 }
 
-// One length that is a number, or one coding that is "chunked" as the library compares it: then both believe in the
-// same end. HTTP/1.0 knows no codings (RFC 9112 6.1).
-std::optional<geo::Denial> read_lengths(MHD_Connection* connection, std::string_view version, Incoming& in) {
+// METHOD SP TARGET SP HTTP/1.x
+std::optional<Refusal> read_request_line(Incoming& in, std::string_view line) {
+  const std::size_t first = line.find(' '), last = line.rfind(' ');
+  if (first == std::string_view::npos || first == last) return bad("the request line is malformed");
+  in.method = line.substr(0, first);
+  in.target = line.substr(first + 1, last - first - 1);
+  const std::string_view version = line.substr(last + 1);
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (!is_token(in.method)) return bad("the method is malformed");
+  if (in.target.find(' ') != std::string_view::npos) return bad("the request target holds a blank");
+  if (version.size() != 8 || !version.starts_with("HTTP/") || !digit(version[5]) || version[6] != '.' ||
+      !digit(version[7]))
+    return bad("the request line is malformed");
+  if (version[5] != '1') return Refusal{{geo::ErrorCode::bad_request, "the version is not HTTP/1.1"}, 505};
+  in.is_old = version[7] == '0';
+  return std::nullopt;
+}
+
+std::optional<Refusal> read_field(Headers& headers, std::string_view line) {
+  if (line.front() == ' ' || line.front() == '\t') return bad("a header field is folded");
+  const std::size_t colon = line.find(':');
+  const std::string_view name = line.substr(0, colon);
+  if (colon == std::string_view::npos || !is_token(name)) return bad("a header field's name is malformed");
+  const std::string_view value = line.substr(colon + 1);
+  if (!is_value(value)) return bad("a header field holds a control character");
+  headers.add(name, value);
+  return std::nullopt;
+}
+
+// One length that is a number, or one coding that is "chunked". HTTP/1.0 knows no codings (RFC 9112 6.1).
+std::optional<Refusal> read_lengths(Incoming& in) {
   const Headers& headers = in.headers;
   const unsigned lengths = headers.lines(Known::content_length), encodings = headers.lines(Known::transfer_encoding);
   if (lengths > 0 && encodings > 0) return bad("Content-Length and Transfer-Encoding exclude each other");
   if (lengths > 1) return bad("Content-Length is given twice");
   if (encodings > 1) return bad("Transfer-Encoding is given twice");
   if (encodings > 0) {
-    const char* const coding = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
-    if (coding == nullptr || !geo::iequals(coding, "chunked") || version != "HTTP/1.1")
+    if (!geo::iequals(headers[Known::transfer_encoding], "chunked") || in.is_old)
       return bad("Transfer-Encoding is not chunked");
-    in.chunked = true;
+    in.next = Incoming::Body::chunk_size;
   }
   if (lengths > 0) {
     const auto length = geo::parse_digits(headers[Known::content_length]);
     if (!length) return bad("Content-Length is no number");
-    in.content_length = *length;
+    in.left = *length;
+    if (*length > 0) in.next = Incoming::Body::bytes;
   }
   return std::nullopt;
 }
 
-std::optional<geo::Denial> check_body(const Incoming& in, std::size_t body_max) {
-  if (!in.has_body()) return std::nullopt;
-  if (body_max == 0 || in.method == "GET" || in.head()) return bad("no body is taken here");
-  if (in.content_length > body_max) return too_long(body_max);
+Refusal too_long(std::size_t body_max) { return bad(fmt::format("a body has {} bytes at most here", body_max)); }
+
+std::optional<Refusal> check_body(const Incoming& in, std::size_t body_max) {
+  if (in.next == Incoming::Body::whole) return std::nullopt;
+  if (body_max == 0 || in.method == "GET" || in.is_head()) return bad("no body is taken here");
+  if (in.left > body_max) return too_long(body_max);
   return std::nullopt;
+}
+
+// RFC 9112 9.3: to close counts more than to stay.
+void read_connection(Incoming& in) {
+  in.stays = !in.is_old;
+  if (in.headers.lines(Known::connection) == 0) return;
+  for (const std::string_view option : geo::split(in.headers[Known::connection], ',')) {
+    if (in.is_old && geo::iequals(geo::trim(option), "keep-alive")) in.stays = true;
+    if (geo::iequals(geo::trim(option), "close")) {
+      in.stays = false;
+      return;
+    }
+  }
+}
+
+// RFC 9112 7.1: its digits, and extensions that nobody here knows.
+std::optional<std::uint64_t> chunk_size(std::string_view line) {
+  std::uint64_t size = 0;
+  const auto [end, fault] = std::from_chars(line.data(), line.data() + line.size(), size, 16);
+  if (fault != std::errc()) return std::nullopt;
+  std::string_view rest = line.substr(static_cast<std::size_t>(end - line.data()));
+  if (!is_value(rest)) return std::nullopt;
+  // Blanks are for extensions alone.
+  if (rest.empty()) return size;
+  rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+  if (!rest.starts_with(';')) return std::nullopt;
+  return size;
 }
 
 }  // namespace
 
-bool library_is_loose() {
-  static const bool loose = [] {
-    const std::string_view version = MHD_get_version();
-    return version.starts_with("0.9.75") || version.starts_with("0.9.76");
-  }();
-  return loose;
-}
-
-geo::Denial too_long(std::size_t body_max) {
-  return {geo::ErrorCode::bad_request, fmt::format("a body has {} bytes at most here", body_max)};
-}
-
-void tame(MHD_Connection* connection, const char* uri, bool takes_bodies) {
-  if (uri == nullptr || !library_is_loose()) return;
-  // The text is the connection's own buffer, about to be cut into pieces by the library itself.
-  if (char* const question = std::strchr(const_cast<char*>(uri), '?')) question[1] = '\0';
-  if (!takes_bodies)
-    MHD_set_connection_value_n(connection, MHD_HEADER_KIND, kNoLength.data(), kNoLength.size(), "0", 1);
-  MHD_set_connection_value_n(connection, MHD_HEADER_KIND, kNoCookie.data(), kNoCookie.size(), "", 0);
-}
-
-std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* url, const char* method,
-                                        const char* version, std::size_t body_max, Incoming& in) {
-  in.method = method;
-  const char* const version_end = version + std::strlen(version);
-  Walk walk{in.headers, version_end + 1};
-  MHD_get_connection_values_n(connection, MHD_HEADER_KIND, &Walk::visit, &walk);
-  in.host = in.headers[Known::host];
-
-  if (library_is_loose()) {
-    if (method + in.method.size() + 1 != url) return bad("the request line is malformed");
-    if (url + in.target.size() + 1 != version) return bad("the request target holds a NUL");
-    const auto* const size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    const char* const end = method + (size == nullptr ? 0 : size->header_size);
-    // the empty line: CR LF or LF after the last field's own
-    const bool ends = end == walk.expected + 1 || end == walk.expected + 2 || end == walk.expected + 3;
-    if (walk.gap || !ends) return bad("a header field is folded or holds a NUL");
+std::size_t empty_lines(std::string_view text) {
+  std::size_t size = 0;
+  for (;;) {
+    const std::string_view rest = text.substr(size);
+    if (rest.starts_with("\r\n"))
+      size += 2;
+    else if (rest.starts_with('\n'))
+      size += 1;
+    else
+      return size;
   }
-  if (!is_token(in.method)) return bad("the method is malformed");
-  if (walk.fault != nullptr) return bad(walk.fault);
-  if (auto fault = read_lengths(connection, version, in)) return fault;
+}
+
+std::optional<std::size_t> head_size(std::string_view text, std::size_t& scanned) {
+  for (std::size_t feed; (feed = text.find('\n', scanned)) != std::string_view::npos; scanned = feed + 1) {
+    const std::string_view rest = text.substr(feed + 1);
+    if (rest.starts_with('\n')) return feed + 2;
+    if (rest.starts_with("\r\n")) return feed + 3;
+    if (rest.empty() || rest == "\r") return std::nullopt;  // looked at again once there is more
+  }
+  scanned = text.size();
+  return std::nullopt;
+}
+
+Refusal too_large(std::string_view text) {
+  if (text.find('\n') == std::string_view::npos)
+    return {{geo::ErrorCode::bad_request, fmt::format("the request line has more than {} bytes", kHeadMax)}, 414};
+  return {{geo::ErrorCode::bad_request, fmt::format("the header has more than {} bytes", kHeadMax)}, 431};
+}
+
+std::optional<Refusal> read_head(Incoming& in, std::size_t body_max) {
+  std::string_view text = in.head;
+  if (auto fault = read_request_line(in, take_line(text))) return fault;
+  for (std::string_view line; !(line = take_line(text)).empty();)
+    if (auto fault = read_field(in.headers, line)) return fault;
+  read_connection(in);
+  if (auto fault = read_lengths(in)) return fault;
+  in.host = in.headers[Known::host];
   if (in.headers.lines(Known::host) > 1) return bad("Host is given twice");
-  if (in.headers.lines(Known::host) == 0 && std::string_view(version) != "HTTP/1.0") return bad("Host is missing");
+  if (in.headers.lines(Known::host) == 0 && !in.is_old) return bad("Host is missing");
   if (!is_authority(in.host)) return bad("Host is malformed");
   if (auto fault = split_target(in)) return fault;
+  in.continues = !in.is_old && geo::iequals(in.headers[Known::expect], "100-continue");
   return check_body(in, body_max);
+}
+
+std::optional<Refusal> read_body(Incoming& in, std::string_view& text, std::size_t body_max) {
+  using Body = Incoming::Body;
+  while (in.next != Body::whole && !text.empty()) {
+    if (in.next == Body::bytes) {
+      const std::string_view piece = text.substr(0, std::min<std::uint64_t>(text.size(), in.left));
+      in.body.append(piece);
+      text.remove_prefix(piece.size());
+      in.left -= piece.size();
+      // of a chunk, a line's end follows
+      if (in.left == 0) in.next = in.headers.lines(Known::content_length) > 0 ? Body::whole : Body::chunk_end;
+      continue;
+    }
+    // The rest are lines.
+    const std::size_t feed = text.find('\n');
+    in.line.append(text.substr(0, std::min(feed, kLineMax + 1)));
+    text.remove_prefix(feed == std::string_view::npos ? text.size() : feed + 1);
+    if (in.line.size() > kLineMax) return bad("a chunk's line is too long");
+    if (feed == std::string_view::npos) break;
+    if (!in.line.ends_with('\r')) return bad("a chunk's line does not end in CR LF");
+    const std::string_view line = std::string_view(in.line).substr(0, in.line.size() - 1);
+    if (in.next == Body::chunk_end) {
+      if (!line.empty()) return bad("a chunk is longer than it says");
+      in.next = Body::chunk_size;
+    } else if (in.next == Body::chunk_size) {
+      const auto size = chunk_size(line);
+      if (!size) return bad("a chunk's size is malformed");
+      if (*size > body_max - in.body.size()) return too_long(body_max);
+      in.left = *size;
+      in.next = *size > 0 ? Body::bytes : Body::trailer;
+    } else if (line.empty()) {
+      in.next = Body::whole;
+    } else {
+      Headers nobodys;
+      if (auto fault = read_field(nobodys, line)) return fault;
+      if ((in.left += line.size()) > kHeadMax) return bad("the trailer is too long");
+    }
+    in.line.clear();
+  }
+  return std::nullopt;
 }
 
 }  // namespace geod

@@ -1,36 +1,39 @@
-// The guards between libmicrohttpd and the handlers: what it lets pass and RFC 9112 does not.
+// Where a request ends, and what its head says: RFC 9112 to the letter, for whoever reads it in another way would be
+// smuggled past. Bare line feeds end lines too, and empty lines before a request are passed over, as it allows.
 #pragma once
 
-#include <microhttpd.h>
-
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "exchange.h"
 
 namespace geod {
 
-// libmicrohttpd before 0.9.77 parses in place and in good faith.
-// It cuts a target and a field's value at a NUL, and glues a folded line to the field's NAME. But the texts it hands
-// out lie in the connection's buffer one after the other, so a gap between two neighbours is something that was
-// dropped. When it refuses a request after the header was read (no Host, a Content-Length that is no number, cookies or
-// arguments that do not fit the connection's memory) it loses track: the answer's header goes out twice, or the rest of
-// the request's header is taken for the next one's. So it is kept from looking, see tame(). Later versions refuse all
-// of it by themselves in their strict mode.
-bool library_is_loose();
+// The request line with all fields: a token of 4096 characters, each percent-encoded, and the usual ones beside it.
+inline constexpr std::size_t kHeadMax = 32768;
 
-// Called in the URI callback, once the target is copied: hides the query, and puts an empty cookie and, unless bodies
-// are taken, a length of 0 where the library finds them before the client's own. read_request() reads those.
-// Where bodies are taken the library refuses a length that is no number by itself, in its own way: 400 or 413 (with the
-// answer's header twice), and the connection is closed.
-void tame(MHD_Connection* connection, const char* uri, bool takes_bodies);
+// How long the head is that `text` begins with, the empty line included; nothing: it is not all there.
+// scanned: how far earlier calls got with the same text; 0 at first.
+std::optional<std::size_t> head_size(std::string_view text, std::size_t& scanned);
 
-// Reads the request's header fields into `in.headers`, what they say of a body, and its target into `in.path`,
-// `in.query` and `in.host`. The refusal: the framing cannot be trusted, or the body is not taken, so the connection has
-// to be closed after it. url, method, version: as the access handler got them; `in.target`: as the URI callback got it.
-std::optional<geo::Denial> read_request(MHD_Connection* connection, const char* url, const char* method,
-                                        const char* version, std::size_t body_max, Incoming& in);
+// The empty lines that `text` begins with, as bytes.
+std::size_t empty_lines(std::string_view text);
 
-// What is told of a body longer than that.
-geo::Denial too_long(std::size_t body_max);
+// Why a request is not taken. The connection ends after it: what follows cannot be trusted.
+struct Refusal {
+  geo::Denial denial;
+  int status = 400;  // 414, 431 and 505 have no code of their own
+};
+
+// One whose head is longer than kHeadMax, as far as it has come.
+Refusal too_large(std::string_view text);
+
+// Reads `in.head`, and what it says of a body: nothing is taken where body_max is 0, nor of a GET or HEAD.
+std::optional<Refusal> read_head(Incoming& in, std::size_t body_max);
+
+// Takes what `text` has of the body away from its front, into `in.body`; see Incoming::Body.
+std::optional<Refusal> read_body(Incoming& in, std::string_view& text, std::size_t body_max);
 
 }  // namespace geod

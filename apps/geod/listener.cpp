@@ -37,7 +37,7 @@ tl::expected<void, std::string> Listener::take(PassedSocket socket, std::size_t 
 tl::expected<void, std::string> Listener::start(const MakeHandler& make_handler, const LoopLimits& all_loops) {
   // The kernel deals connections out blindly, and a loop that is full leaves them waiting while others have room: so
   // each may have twice its share.
-  const auto loops = static_cast<unsigned>(bound_.sockets.size());
+  const std::size_t loops = bound_.sockets.size();
   LoopLimits each = all_loops;
   each.connections = std::min(all_loops.connections, 2 * (all_loops.connections / loops + 1));
   for (Fd& socket : bound_.sockets) {
@@ -52,8 +52,8 @@ void Listener::quiesce() {
   for (const auto& loop : loops_) loop->quiesce();
 }
 
-void Listener::sweep(const Connections::Limits& limits) {
-  for (const auto& loop : loops_) loop->connections().sweep(limits);
+void Listener::sweep(const Sweep& wanted) {
+  for (const auto& loop : loops_) loop->sweep(wanted);
 }
 
 void Listener::wake() {
@@ -64,9 +64,9 @@ bool Listener::is_awake() const {
   return std::all_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->is_awake(); });
 }
 
-std::size_t Listener::open_count() {
+std::size_t Listener::open_count() const {
   std::size_t count = 0;
-  for (const auto& loop : loops_) count += loop->connections().open_count();
+  for (const auto& loop : loops_) count += loop->open_count();
   return count;
 }
 

@@ -17,7 +17,8 @@ class Listener {
  public:
   using MakeHandler = std::function<std::unique_ptr<Handler>()>;  // one per loop
 
-  explicit Listener(Surroundings surroundings) : around_(std::move(surroundings)) {}
+  // name: as its socket is passed, "redirect" or "tls.redirect".
+  Listener(std::string name, Surroundings surroundings) : name_(std::move(name)), around_(std::move(surroundings)) {}
   // Ends the loops; see Loop.
   ~Listener();
   Listener(const Listener&) = delete;
@@ -29,17 +30,18 @@ class Listener {
   tl::expected<void, std::string> take(PassedSocket socket, std::size_t loops);
   tl::expected<void, std::string> start(const MakeHandler& make_handler, const LoopLimits& all_loops);
 
-  const std::string& name() const { return around_.listener; }
+  const std::string& name() const { return name_; }
   const Address& address() const { return bound_.address; }
 
   void quiesce();
-  void sweep(const Connections::Limits& limits);
+  void sweep(const Sweep& wanted);
   void wake();
   // Have all loops been round since they were woken?
   bool is_awake() const;
-  std::size_t open_count();
+  std::size_t open_count() const;
 
  private:
+  const std::string name_;
   const Surroundings around_;
   Bound bound_;
   bool passed_ = false;

@@ -1,35 +1,117 @@
 #include "loop.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
+#include <charconv>
 #include <cstring>
+#include <ctime>
 #include <exception>
+#include <new>
 #include <string_view>
+#include <utility>
 
-#include "framing.h"
 #include "socket.h"
 
 namespace geod {
 namespace {
 
-// A token of 4096 characters, each percent-encoded, and the usual fields beside it.
-constexpr std::size_t kConnectionMemory = 32768;
+using std::chrono::seconds;
+using Result = Transfer::Result;
 
-constexpr std::chrono::seconds kWarnEvery{10};
+constexpr std::size_t kReadMax = 65536;      // at once, of one connection
+constexpr std::size_t kAnswersMax = 65'536;  // of a pipeline, before they are written
+constexpr std::size_t kKept = 8192;          // a buffer that is larger is let go
+constexpr int kAcceptMax = 64;               // at once
+constexpr seconds kWarnEvery{10};
+constexpr seconds kLingerMax{2};
+constexpr seconds kIdleGrace{1};  // at the end, from a handshake or an answer to the next request
+constexpr std::uint32_t kReads = EPOLLIN | EPOLLRDHUP;
 
-// Null: there was no memory for it.
-Connections::Slot* slot_of(MHD_Connection* connection) {
-  return static_cast<Connections::Slot*>(
-      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+std::string error_text() { return std::strerror(errno); }
+
+void append_number(std::string& out, std::uint64_t number) {
+  char digits[20];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
 }
 
-// Never into C code: an exception is a bug or the end of memory, and one request's trouble.
+// accept4(2): it had trouble of its own; the next one is as good as any.
+bool is_of_one_client(int error) {
+  switch (error) {
+    case ECONNABORTED:
+    case EINTR:
+    case EPERM:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// RFC 9110 15.
+std::string_view status_line(int status) {
+  switch (status) {
+    case 200:
+      return "HTTP/1.1 200 OK\r\n";
+    case 204:
+      return "HTTP/1.1 204 No Content\r\n";
+    case 302:
+      return "HTTP/1.1 302 Found\r\n";
+    case 304:
+      return "HTTP/1.1 304 Not Modified\r\n";
+    case 400:
+      return "HTTP/1.1 400 Bad Request\r\n";
+    case 401:
+      return "HTTP/1.1 401 Unauthorized\r\n";
+    case 402:
+      return "HTTP/1.1 402 Payment Required\r\n";
+    case 403:
+      return "HTTP/1.1 403 Forbidden\r\n";
+    case 404:
+      return "HTTP/1.1 404 Not Found\r\n";
+    case 405:
+      return "HTTP/1.1 405 Method Not Allowed\r\n";
+    case 409:
+      return "HTTP/1.1 409 Conflict\r\n";
+    case 410:
+      return "HTTP/1.1 410 Gone\r\n";
+    case 414:
+      return "HTTP/1.1 414 URI Too Long\r\n";
+    case 422:
+      return "HTTP/1.1 422 Unprocessable Content\r\n";
+    case 429:
+      return "HTTP/1.1 429 Too Many Requests\r\n";
+    case 431:
+      return "HTTP/1.1 431 Request Header Fields Too Large\r\n";
+    case 500:
+      return "HTTP/1.1 500 Internal Server Error\r\n";
+    case 502:
+      return "HTTP/1.1 502 Bad Gateway\r\n";
+    case 503:
+      return "HTTP/1.1 503 Service Unavailable\r\n";
+    case 504:
+      return "HTTP/1.1 504 Gateway Timeout\r\n";
+    case 505:
+      return "HTTP/1.1 505 HTTP Version Not Supported\r\n";
+    default:
+      return {};
+  }
+}
+
+// An exception is a bug or the end of memory, and one request's trouble.
 void refuse_internal(Exchange& exchange, const AppLog& log) noexcept {
   try {
     try {
@@ -40,176 +122,408 @@ void refuse_internal(Exchange& exchange, const AppLog& log) noexcept {
     refuse(exchange, {geo::ErrorCode::internal, "see the log"});
   } catch (...) {
     exchange.out.clear();
-    exchange.out.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
-    exchange.entry.code = geo::name_of(geo::ErrorCode::internal);
+    exchange.out.status = 500;
+    exchange.entry.code = code_of(geo::ErrorCode::internal);
   }
-}
-
-std::string cache_control(const Answer& out) {
-  return out.max_age ? fmt::format("private, max-age={}", out.max_age->count()) : "no-store";
 }
 
 }  // namespace
 
 Loop::Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler)
-    : around_(surroundings), handler_(std::move(handler)) {}
+    : around_(surroundings),
+      handler_(std::move(handler)),
+      log_lines_(surroundings.access == nullptr ? nullptr : &surroundings.access->queue()),
+      counts_(surroundings.counts == nullptr ? nullptr : &surroundings.counts->claim()),
+      scratch_(kReadMax) {}
 
 Loop::~Loop() {
-  if (daemon_ == nullptr) return;
-  MHD_quiesce_daemon(daemon_);  // otherwise it closes the listening socket, which is ours
-  MHD_stop_daemon(daemon_);
+  if (!thread_.joinable()) return;
+  stopping_.store(true);
+  ring();
+  thread_.join();
 }
 
 tl::expected<void, std::string> Loop::start(Fd socket, bool passed, const LoopLimits& limits) {
-  constexpr unsigned kFlags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-  daemon_ = MHD_start_daemon(kFlags, 0, nullptr, nullptr, &Loop::on_request, this,      //
-                             MHD_OPTION_EXTERNAL_LOGGER, &Loop::on_message, this,       // first, to hear of the others
-                             MHD_OPTION_LISTEN_SOCKET, socket.get(),                    //
-                             MHD_OPTION_STRICT_FOR_CLIENT, library_is_loose() ? 0 : 1,  //
-                             MHD_OPTION_CONNECTION_LIMIT, limits.connections,           //
-                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,     //
-                             MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.idle_timeout.count()),  //
-                             MHD_OPTION_URI_LOG_CALLBACK, &Loop::on_target, this,                                //
-                             MHD_OPTION_UNESCAPE_CALLBACK, &Loop::leave_escaped, this,                           //
-                             MHD_OPTION_NOTIFY_COMPLETED, &Loop::on_completed, this,                             //
-                             MHD_OPTION_NOTIFY_CONNECTION, &Loop::on_connection, this,                           //
-                             MHD_OPTION_END);
-  if (daemon_ == nullptr) {
-    socket.release();  // it has closed it
-    return tl::unexpected<std::string>("the HTTP server cannot be started");
-  }
   socket_ = std::move(socket);
   passed_ = passed;
+  limits_ = limits;
+  const int on = 1;  // for all that come in by it; a unix socket knows no such thing
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  now_ = around_.clock.monotonic();
+  epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  bell_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = &bell_;
+  if (!epoll_ || !bell_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, bell_.get(), &event) != 0)
+    return tl::unexpected(error_text());
+  listen(true);
+  if (!listens_) return tl::unexpected(error_text());
+  thread_ = std::thread([this] { run(); });
   return {};
 }
 
+void Loop::listen(bool on) {
+  if (on == listens_ || (on && quiesced_.load())) return;
+  epoll_event event{};
+  event.events = passed_ ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;  // of all loops that share it one is woken
+  event.data.ptr = &socket_;
+  if (::epoll_ctl(epoll_.get(), on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, socket_.get(), &event) == 0) listens_ = on;
+}
+
 void Loop::quiesce() {
-  if (daemon_ == nullptr || MHD_quiesce_daemon(daemon_) == MHD_INVALID_SOCKET || passed_) return;
-  // Clients that the kernel let in before we stopped would see a reset.
-  for (;;) {
+  if (!epoll_ || quiesced_.exchange(true)) return;
+  if (!passed_) {
+    // Clients that the kernel let in before we stopped would see a reset.
+    for (;;) {
+      sockaddr_storage peer{};
+      socklen_t size = sizeof peer;
+      Fd fd(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (fd) {
+        const geo::Ip address = peer_of(reinterpret_cast<const sockaddr*>(&peer));
+        open_.fetch_add(1);
+        inbox_.with([&](Inbox& inbox) { inbox.accepted.emplace_back(std::move(fd), address); });
+      } else if (!is_of_one_client(errno)) {
+        break;
+      }
+    }
+    // Refuses from now on; closed once the loop is gone.
+    ::shutdown(socket_.get(), SHUT_RDWR);
+  }
+  wake();
+}
+
+void Loop::ring() const { ::eventfd_write(bell_.get(), 1); }
+
+void Loop::wake() {
+  wakes_.fetch_add(1);
+  ring();
+}
+
+void Loop::sweep(const Sweep& wanted) {
+  inbox_.with([&](Inbox& inbox) {
+    inbox.sweeps = true;
+    inbox.sweep = wanted;
+  });
+  ring();
+}
+
+void Loop::run() {
+  std::array<epoll_event, 256> events;
+  while (!stopping_.load()) {
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    now_ = around_.clock.monotonic();
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      if (event.data.ptr == &bell_)
+        on_bell();
+      else if (event.data.ptr == &socket_)
+        accept_all();
+      else
+        guarded(*static_cast<Connection*>(event.data.ptr),
+                [&] { on_event(*static_cast<Connection*>(event.data.ptr), event.events); });
+    }
+    all_of(Stage::closed).clear();  // no event of this round is of one of them any more
+  }
+}
+
+void Loop::on_bell() {
+  const std::uint64_t wakes = wakes_.load();
+  eventfd_t rung = 0;
+  ::eventfd_read(bell_.get(), &rung);
+  Inbox inbox = inbox_.with([](Inbox& it) { return std::exchange(it, {}); });
+  if (quiesced_.load()) {
+    if (passed_ && listens_) accept_all();  // whom the kernel has told of this loop alone
+    listen(false);
+  }
+  for (auto& [socket, peer] : inbox.accepted) adopt(std::move(socket), peer);
+  for (Connection* const each : inbox.answered)
+    guarded(*each, [&] {
+      move_to(*each, Stage::begun);
+      watch(*each, kReads);
+      send(*each);
+      go_on(*each);
+    });
+  if (inbox.sweeps) look(inbox.sweep);
+  handler_->catch_up();
+  woken_.store(wakes);
+}
+
+// ---- connections ----
+
+void Loop::accept_all() {
+  for (int i = 0; i == 0 || (i < kAcceptMax && listens_); ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
-    const int fd = ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
-      MHD_add_connection(daemon_, fd, reinterpret_cast<const sockaddr*>(&peer), size);
-    else if (errno != ECONNABORTED && errno != EINTR)
-      break;
-  }
-  // Refuses from now on; closed once the loop is gone, which may still poll it.
-  ::shutdown(socket_.get(), SHUT_RDWR);
-}
-
-// A connection that says nothing and ends: libmicrohttpd's thread does nothing of ours without one.
-void Loop::wake() {
-  const std::uint64_t wake = wakes_.fetch_add(1) + 1;
-  int ends[2];
-  if (daemon_ == nullptr || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return;
-  ::close(ends[1]);
-  sockaddr_storage nobody{};
-  nobody.ss_family = AF_UNIX;
-  if (MHD_add_connection(daemon_, ends[0], reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody.ss_family) ==
-      MHD_NO)
-    woken_.store(wake);  // it has as many connections as it may have, which is no sleep
-}
-
-void* Loop::on_target(void* cls, const char* uri, MHD_Connection* connection) {
-  Loop& loop = *static_cast<Loop*>(cls);
-  try {
-    if (loop.free_.empty()) {
-      loop.free_.reserve(loop.exchanges_.size() + 1);  // on_completed() cannot fail
-      loop.free_.push_back(loop.exchanges_.emplace_back(std::make_unique<Exchange>()).get());
+    Fd fd(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd) {
+      open_.fetch_add(1);
+      adopt(std::move(fd), peer_of(reinterpret_cast<const sockaddr*>(&peer)));
+      continue;
     }
-    Exchange* const exchange = loop.free_.back();
-    exchange->in.target = uri == nullptr ? "" : uri;
-    tame(connection, uri, loop.handler_->body_max() > 0);
-    loop.free_.pop_back();
-    return exchange;
-  } catch (const std::exception&) {
-    return nullptr;  // on_request() closes the connection
+    if (is_of_one_client(errno)) continue;
+    if (errno != EAGAIN && !quiesced_.load()) {
+      tell_limit(error_text());  // of descriptors or of memory
+      listen(false);             // until the next sweep
+    }
+    return;
   }
 }
 
-MHD_Result Loop::on_request(void* cls, MHD_Connection* connection, const char* url, const char* method,
-                            const char* version, const char* body, std::size_t* body_size, void** context) {
-  Loop& loop = *static_cast<Loop*>(cls);
-  if (*context == nullptr) return MHD_NO;
-  Exchange& exchange = *static_cast<Exchange*>(*context);
+void Loop::adopt(Fd socket, const geo::Ip& peer) {
+  Connections& idle = all_of(Stage::idle);
   try {
-    if (exchange.state == Exchange::State::fresh) return loop.begin(connection, url, method, version, exchange);
-    if (*body_size == 0) return loop.proceed(connection, exchange);
-    const std::string_view piece(body, *body_size);
-    *body_size = 0;  // all of it is taken
-    return loop.take(exchange, piece);
-  } catch (...) {
-    refuse_internal(exchange, loop.around_.log);
+    idle.emplace_back(std::move(socket), peer);
+  } catch (const std::bad_alloc&) {
+    open_.fetch_sub(1);
+    return;  // the socket is closed
   }
-  try {
-    return loop.send(connection, exchange);
-  } catch (...) {
-    return MHD_NO;
+  Connection& connection = idle.back();
+  connection.self = std::prev(idle.end());
+  connection.since = connection.listed = now_;
+  guarded(connection, [&] {
+    if (around_.identity) {
+      connection.tls = TlsSession::begin(around_.identity(), connection.fd.get());
+      move_to(connection, Stage::begun);  // a handshake has the time of a request
+    }
+    watch(connection, kReads);
+  });
+  if (open_.load() >= limits_.connections && listens_) {
+    tell_limit("as many connections as there may be");
+    listen(false);
   }
 }
 
-MHD_Result Loop::begin(MHD_Connection* connection, const char* url, const char* method, const char* version,
-                       Exchange& exchange) {
-  Connections::Slot* const slot = slot_of(connection);
-  if (slot == nullptr) return MHD_NO;
-  exchange.state = Exchange::State::accepted;
+void Loop::close(Connection& connection) {
+  if (connection.stage == Stage::closed) return;
+  if (connection.exchange != nullptr) {
+    connection.exchange->clear();
+    free_.push_back(std::exchange(connection.exchange, nullptr));
+  }
+  if (connection.tls != nullptr) connection.tls->end();
+  connection.tls.reset();
+  connection.fd.reset();  // and so is out of the epoll set
+  move_to(connection, Stage::closed);
+  if (open_.fetch_sub(1) - 1 < limits_.connections) listen(true);
+}
+
+void Loop::move_to(Connection& connection, Stage stage) {
+  connection.since = connection.listed = now_;
+  if (connection.stage == stage) return;
+  Connections& to = all_of(stage);
+  to.splice(to.end(), all_of(connection.stage), connection.self);
+  connection.stage = stage;
+}
+
+// 0: not even that the peer is gone, which a set always tells.
+void Loop::watch(Connection& connection, std::uint32_t events) {
+  if (connection.watched == events) return;
+  const int how = events == 0 ? EPOLL_CTL_DEL : connection.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &connection;
+  connection.watched = events;
+  if (::epoll_ctl(epoll_.get(), how, connection.fd.get(), &event) != 0) throw std::bad_alloc();
+}
+
+// An exception is the end of memory, or a bug: one connection's trouble.
+template <class F>
+void Loop::guarded(Connection& connection, F&& use) {
+  try {
+    use();
+  } catch (const std::exception& fault) {
+    out_.clear();
+    around_.log.error("{}: a connection is closed: {}", around_.listener, fault.what());
+    if (connection.stage == Stage::waiting)
+      ::shutdown(connection.fd.get(), SHUT_RDWR);  // once the worker, who has its exchange, is done
+    else
+      close(connection);
+  }
+}
+
+void Loop::on_event(Connection& connection, std::uint32_t events) {
+  switch (connection.stage) {
+    case Stage::idle:
+    case Stage::begun:
+      return receive(connection);
+    case Stage::writing:
+      if ((events & (EPOLLERR | EPOLLHUP)) != 0) return close(connection);
+      return go_on(connection);
+    case Stage::lingering: {
+      const ssize_t came = ::recv(connection.fd.get(), scratch_.data(), scratch_.size(), 0);
+      if (came == 0 || (came < 0 && errno != EAGAIN && errno != EINTR)) close(connection);
+      return;
+    }
+    case Stage::waiting:
+    case Stage::closed:
+      return;
+  }
+}
+
+// ---- requests ----
+
+void Loop::receive(Connection& connection) {
+  for (;;) {
+    const Transfer came = connection.read(scratch_);
+    switch (came.result) {
+      case Result::bytes:
+        take(connection, {scratch_.data(), came.bytes});
+        // What OpenSSL has read already the kernel does not tell of again.
+        if (connection.tls == nullptr || connection.stage > Stage::begun || !connection.tls->has_more()) return;
+        break;
+      case Result::wait_in:
+        watch(connection, kReads);
+        return settle(connection, false);
+      case Result::wait_out:
+        return watch(connection, EPOLLOUT);
+      case Result::ended:
+      case Result::failed:
+        if (connection.tls != nullptr && !connection.tls->is_shaken()) tell_unshaken(connection);
+        return close(connection);
+    }
+  }
+}
+
+// After what kept the connection from being read: writes what is left, then reads what had come meanwhile.
+void Loop::go_on(Connection& connection) {
+  if (connection.stage == Stage::closed) return;
+  flush(connection);
+  if (connection.stage <= Stage::begun) take(connection, {});
+  if (connection.stage <= Stage::begun && connection.tls != nullptr && connection.tls->has_more()) receive(connection);
+}
+
+void Loop::take(Connection& connection, std::string_view fresh) {
+  std::string kept = std::move(connection.in);
+  connection.in.clear();
+  std::string_view text = fresh;
+  if (!kept.empty()) text = kept.append(fresh);
+  bool answered = false;
+  while (connection.stage <= Stage::begun && !connection.ends) {
+    if (out_.size() > kAnswersMax) {
+      flush(connection);
+      if (connection.stage > Stage::begun) break;
+    }
+    if (!step(connection, text)) break;
+    answered = true;
+  }
+  if (connection.stage == Stage::closed) return;
+  if (!text.empty()) {
+    if (text.data() >= kept.data() && text.data() <= kept.data() + kept.size()) {
+      kept.erase(0, kept.size() - text.size());
+      connection.in = std::move(kept);
+    } else {
+      connection.in.assign(text);
+    }
+  }
+  // Stalled: what is left is read once the client has taken what it has asked for.
+  if (connection.stage == Stage::writing) return;
+  flush(connection);
+  settle(connection, answered);
+}
+
+// Where it belongs once nothing more can be read of it for now.
+void Loop::settle(Connection& connection, bool answered) {
+  if (connection.stage > Stage::begun) return;
+  const bool begun = connection.exchange != nullptr || !connection.in.empty() ||
+                     (connection.tls != nullptr && !connection.tls->is_shaken());
+  if (begun != (connection.stage == Stage::begun))
+    move_to(connection, begun ? Stage::begun : Stage::idle);
+  else if (answered && begun)
+    connection.since = now_;  // of another request
+  else if (answered)
+    stay_idle(connection);
+}
+
+bool Loop::step(Connection& connection, std::string_view& text) {
+  if (connection.exchange == nullptr) {
+    if (const std::size_t empty = empty_lines(text); empty > 0) {
+      text.remove_prefix(empty);
+      connection.scanned = 0;
+    }
+    if (text.empty()) return false;
+    const auto size = head_size(text, connection.scanned);
+    if (size.value_or(text.size()) > kHeadMax) {
+      begin(connection, {});
+      handler_->meet(*connection.exchange);
+      refuse_rest(connection, too_large(text.substr(0, kHeadMax)));
+      return false;
+    }
+    if (!size) return false;
+    connection.scanned = 0;
+    begin(connection, text.substr(0, *size));
+    text.remove_prefix(*size);
+    Exchange& exchange = *connection.exchange;
+    const auto refusal = read_head(exchange.in, handler_->body_max());
+    handler_->meet(exchange);
+    if (refusal) {
+      refuse_rest(connection, *refusal);
+      return false;
+    }
+    if (exchange.in.continues && exchange.in.next != Incoming::Body::whole && text.empty())
+      out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  }
+  Incoming& in = connection.exchange->in;
+  if (const auto refusal = read_body(in, text, handler_->body_max())) {
+    refuse_rest(connection, *refusal);
+    return false;
+  }
+  if (in.next != Incoming::Body::whole) return false;
+  proceed(connection);
+  return true;
+}
+
+void Loop::begin(Connection& connection, std::string_view head) {
+  if (free_.empty()) {
+    free_.reserve(exchanges_.size() + 1);  // what gives it back cannot fail
+    free_.push_back(exchanges_.emplace_back(std::make_unique<Exchange>()).get());
+  }
+  Exchange& exchange = *free_.back();
   Incoming& in = exchange.in;
+  in.head.assign(head);
+  free_.pop_back();
+  connection.exchange = &exchange;
   in.at = around_.clock.wall();
   in.started = around_.clock.monotonic();
-  if (const auto* size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
-    in.header_bytes = size->header_size;
-  in.peer = in.client = slot->peer;
-
-  const auto fault = read_request(connection, url, method, version, handler_->body_max(), in);
-  if (fault || !in.has_body()) slot->took(in.header_bytes);
-  handler_->meet(exchange);
-  if (!fault) return MHD_YES;  // called again with the body, and once the request is complete
-  // An answer to the first call makes libmicrohttpd close the connection: nothing after this header is believed.
-  refuse(exchange, *fault);
-  return send(connection, exchange);
+  in.fd = connection.fd.get();
+  in.peer = in.client = connection.peer;
 }
 
-MHD_Result Loop::take(Exchange& exchange, std::string_view piece) {
-  Incoming& in = exchange.in;
-  const std::size_t max = handler_->body_max();
-  in.body_bytes += piece.size();
-  // libmicrohttpd takes no answer in the middle of a request: a body a little too long is read to its end and refused
-  // then, one that does not end is cut off.
-  if (in.body_bytes > 2 * max) return MHD_NO;
-  if (in.body_bytes <= max) in.body.append(piece);
-  return MHD_YES;
+// Nothing that follows is believed.
+void Loop::refuse_rest(Connection& connection, const Refusal& refusal) {
+  Exchange& exchange = *connection.exchange;
+  refuse(exchange, refusal.denial);
+  exchange.out.status = refusal.status;
+  exchange.in.stays = false;
+  connection.lingers = true;
+  send(connection);
 }
 
-MHD_Result Loop::proceed(MHD_Connection* connection, Exchange& exchange) {
-  const Incoming& in = exchange.in;
-  if (exchange.state == Exchange::State::accepted && in.has_body()) {
-    if (!in.chunked && in.body_bytes != in.content_length) return MHD_NO;  // somebody believes in another end
-    slot_of(connection)->took(in.header_bytes + in.body_bytes);
-    if (in.body_bytes > handler_->body_max()) {
-      refuse(exchange, too_long(handler_->body_max()));
-      return send(connection, exchange);
-    }
+void Loop::proceed(Connection& connection) {
+  Exchange& exchange = *connection.exchange;
+  try {
+    if (!handler_->answer(exchange)) return hand_over(connection);
+  } catch (...) {
+    refuse_internal(exchange, around_.log);
   }
-  if (exchange.state == Exchange::State::accepted && !handler_->answer(exchange)) {
-    suspend(connection, exchange);
-    return MHD_YES;  // called again once resumed
-  }
-  return send(connection, exchange);
+  send(connection);
 }
 
-void Loop::suspend(MHD_Connection* connection, Exchange& exchange) {
-  std::function<void()> job = [this, connection, &exchange] {
-    wait_for_answer(exchange);
-    MHD_resume_connection(connection);
-  };
-  MHD_suspend_connection(connection);
+void Loop::hand_over(Connection& connection) {
+  Exchange& exchange = *connection.exchange;
+  const Stage before = connection.stage;
+  move_to(connection, Stage::waiting);
+  watch(connection, 0);
   // From here on the exchange is the worker's.
-  if (around_.workers.submit(std::move(job))) return;
+  const bool taken = around_.workers.submit([this, &connection, &exchange] {
+    wait_for_answer(exchange);
+    inbox_.with([&](Inbox& inbox) { inbox.answered.push_back(&connection); });
+    ring();
+  });
+  if (taken) return;
+  move_to(connection, before);
+  watch(connection, kReads);
   refuse(exchange, {geo::ErrorCode::upstream_unavailable, "too many requests are waiting for upstreams"});
-  exchange.state = Exchange::State::answered;
-  MHD_resume_connection(connection);
+  send(connection);
 }
 
 void Loop::wait_for_answer(Exchange& exchange) noexcept {
@@ -218,77 +532,185 @@ void Loop::wait_for_answer(Exchange& exchange) noexcept {
   } catch (...) {
     refuse_internal(exchange, around_.log);
   }
-  exchange.state = Exchange::State::answered;
 }
 
-MHD_Result Loop::send(MHD_Connection* connection, Exchange& exchange) {
-  exchange.state = Exchange::State::answered;
+// ---- answers ----
+
+void Loop::send(Connection& connection) {
+  Exchange& exchange = *connection.exchange;
   handler_->decorate(exchange);
-  Answer& out = exchange.out;
-  // The body stays where it is until on_completed().
-  MHD_Response* const response =
-      MHD_create_response_from_buffer(out.body.size(), out.body.data(), MHD_RESPMEM_PERSISTENT);
-  if (response == nullptr) return MHD_NO;
-  for (const Answer::Field& field : out) MHD_add_response_header(response, field.name, field.value.c_str());
-  MHD_add_response_header(response, "Cache-Control", cache_control(out).c_str());
-  MHD_add_response_header(response, "X-Request-Id", exchange.in.request_id.c_str());
-  // How many bytes the chunks took is not told, and their framing is read leniently: nothing after them is believed.
-  if (exchange.in.chunked || around_.draining.load(std::memory_order_relaxed))
-    MHD_add_response_header(response, "Connection", "close");
-  const MHD_Result queued = MHD_queue_response(connection, static_cast<unsigned>(out.status), response);
-  MHD_destroy_response(response);
+  connection.ends = !exchange.in.stays || around_.draining.load(std::memory_order_relaxed);
+  append_head(exchange, connection.ends);
+  if (!exchange.in.is_head()) out_ += exchange.out.body;
 
-  if (around_.access != nullptr) {
-    line_.clear();
-    append_line(line_, exchange, around_.listener, around_.clock.monotonic(), around_.mask_client_ip);
-    around_.access->write(line_);
-  }
-  return queued;
-}
-
-void Loop::on_completed(void* cls, MHD_Connection* connection, void** context, MHD_RequestTerminationCode) {
-  Loop& loop = *static_cast<Loop*>(cls);
-  if (Connections::Slot* const slot = slot_of(connection)) slot->busy.store(false);
-  if (*context == nullptr) return;
-  Exchange& exchange = *static_cast<Exchange*>(*context);
+  const geo::MonotonicTime now = around_.clock.monotonic();
+  if (log_lines_ != nullptr)
+    log_lines_->append(
+        now, [&](std::string& lines) { append_line(lines, exchange, around_.listener, now, around_.mask_client_ip); });
+  if (counts_ != nullptr) counts_->add(exchange, now);
   exchange.clear();
-  loop.free_.push_back(&exchange);
-  *context = nullptr;
+  free_.push_back(std::exchange(connection.exchange, nullptr));
 }
 
-void Loop::on_connection(void* cls, MHD_Connection* connection, void** context, MHD_ConnectionNotificationCode what) {
-  Loop& loop = *static_cast<Loop*>(cls);
-  if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-    loop.woken_.store(loop.wakes_.load());
-    const sockaddr* const peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    *context = loop.connections_.open(fd, peer_of(peer));
-    loop.handler_->catch_up();
-  } else if (*context != nullptr) {
-    loop.connections_.close(static_cast<Connections::Slot*>(*context));
+void Loop::append_head(const Exchange& exchange, bool ends) {
+  const Answer& out = exchange.out;
+  if (const std::string_view line = status_line(out.status); !line.empty())
+    out_ += line;
+  else
+    out_ += fmt::format("HTTP/1.1 {} -\r\n", out.status);
+  if (const auto now = std::chrono::floor<seconds>(exchange.in.at).time_since_epoch().count(); now != date_s_) {
+    date_s_ = now;
+    const std::time_t time = now;
+    std::tm parts{};
+    char text[64];
+    date_.assign(text, std::strftime(text, sizeof text, "Date: %a, %d %b %Y %T GMT\r\n", ::gmtime_r(&time, &parts)));
+  }
+  out_ += date_;
+  for (const Answer::Field& field : out) {
+    out_ += field.name;
+    out_ += ": ";
+    out_ += field.value;
+    out_ += "\r\n";
+  }
+  if (out.max_age) {
+    out_ += "Cache-Control: private, max-age=";
+    append_number(out_, static_cast<std::uint64_t>(out.max_age->count()));
+    out_ += "\r\nX-Request-Id: ";
+  } else {
+    out_ += "Cache-Control: no-store\r\nX-Request-Id: ";
+  }
+  out_ += exchange.in.request_id;
+  if (out.status != 204 && out.status != 304) {  // RFC 9110 8.6: they have no body
+    out_ += "\r\nContent-Length: ";
+    append_number(out_, out.body.size());
+  }
+  if (ends)
+    out_ += "\r\nConnection: close";
+  else if (exchange.in.is_old)
+    out_ += "\r\nConnection: keep-alive";
+  out_ += "\r\n\r\n";
+}
+
+void Loop::flush(Connection& connection) {
+  std::string waited = std::move(connection.out);
+  connection.out.clear();
+  std::string_view rest = out_;
+  if (!waited.empty()) rest = waited.append(out_);
+  while (!rest.empty()) {
+    const Transfer went = connection.write(rest);
+    if (went.result == Result::bytes) {
+      rest.remove_prefix(went.bytes);
+      continue;
+    }
+    const bool waits = went.result == Result::wait_in || went.result == Result::wait_out;
+    if (waits) connection.out.assign(rest);
+    if (connection.stage != Stage::waiting) {
+      if (!waits)
+        close(connection);
+      else
+        stall(connection, went.result == Result::wait_in ? EPOLLIN : EPOLLOUT);
+    }
+    break;
+  }
+  const bool whole = rest.empty();
+  out_.clear();
+  if (out_.capacity() > kAnswersMax) out_.shrink_to_fit();
+  if (!whole || connection.stage == Stage::waiting || connection.stage == Stage::closed) return;
+  if (connection.ends) return linger(connection);
+  if (connection.stage == Stage::writing) {
+    move_to(connection, Stage::begun);
+    watch(connection, kReads);
   }
 }
 
-// The handlers read the raw target; libmicrohttpd's own arguments are not looked at.
-std::size_t Loop::leave_escaped(void*, MHD_Connection*, char* text) { return std::strlen(text); }
+// Until the client takes more.
+void Loop::stall(Connection& connection, std::uint32_t events) {
+  move_to(connection, Stage::writing);
+  connection.since = now_;
+  watch(connection, events);
+}
 
-// Limits that hold up clients are the operator's business, once in a while; the rest is for those who debug.
-void Loop::on_message(void* cls, const char* format, va_list arguments) {
-  Loop& loop = *static_cast<Loop*>(cls);
-  const std::string_view kind = format;
-  Level level = Level::debug;
-  if (kind.find("resource limit") != kind.npos || kind.find("connection limit") != kind.npos) {
-    const geo::MonotonicTime now = loop.around_.clock.monotonic();
-    geo::MonotonicTime next = loop.next_warning_.load();
-    if (now >= next && loop.next_warning_.compare_exchange_strong(next, now + kWarnEvery)) level = Level::warn;
+// A socket that is closed while bytes of the client's are unread resets the connection, and the answer may be lost.
+void Loop::linger(Connection& connection) {
+  const bool may_have_asked_more = connection.lingers || !connection.in.empty() ||
+                                   (connection.tls != nullptr && connection.tls->has_more()) ||
+                                   around_.draining.load(std::memory_order_relaxed);
+  if (!may_have_asked_more) return close(connection);
+  connection.end();
+  move_to(connection, Stage::lingering);
+  watch(connection, kReads);
+}
+
+// ---- time ----
+
+void Loop::look(const Sweep& wanted) {
+  if (open_.load() < limits_.connections) listen(true);
+  const auto each = [&](Stage stage, auto&& use) {
+    Connections& all = all_of(stage);
+    for (auto it = all.begin(); it != all.end();) use(*it++);  // which may move it
+  };
+  each(Stage::begun, [&](Connection& connection) {
+    if (wanted.now - connection.since <= wanted.request_timeout) return;
+    tell_late(connection, "its request did not come", wanted.request_timeout);
+    close(connection);
+  });
+  each(Stage::writing, [&](Connection& connection) {
+    if (wanted.now - connection.since <= limits_.idle_timeout) return;
+    tell_late(connection, "nothing of its answer was taken", limits_.idle_timeout);
+    close(connection);
+  });
+  each(Stage::lingering, [&](Connection& connection) {
+    if (wanted.now - connection.since > kLingerMax) close(connection);
+  });
+  look_at_idle(wanted);
+}
+
+void Loop::look_at_idle(const Sweep& wanted) {
+  Connections& idle = all_of(Stage::idle);
+  // What has come in the meantime is read first.
+  const auto drop = [&](Connection& connection) {
+    const geo::MonotonicTime since = connection.since;
+    guarded(connection, [&] { receive(connection); });
+    if (connection.stage == Stage::idle && connection.since == since) close(connection);
+  };
+  if (wanted.drop_idle) {
+    for (auto it = idle.begin(); it != idle.end();)
+      if (Connection& each = *it++; wanted.now - each.since > kIdleGrace) drop(each);
+    return;
   }
-  if (!loop.around_.log.shows(level)) return;
-  std::array<char, 512> text{};
-  if (std::vsnprintf(text.data(), text.size(), format, arguments) < 0) return;
-  try {
-    loop.around_.log.write(level, text.data());
-  } catch (const std::exception&) {  // no memory for a message: there is nobody to tell
-  }
+  while (!idle.empty() && wanted.now - idle.front().since > limits_.idle_timeout) drop(idle.front());
+}
+
+// The idle stand in the order of their last request, give or take a sixteenth of what they may be idle: who asks again
+// and again is not moved with each request.
+void Loop::stay_idle(Connection& connection) {
+  connection.since = now_;
+  if (now_ - connection.listed < limits_.idle_timeout / 16) return;
+  connection.listed = now_;
+  Connections& idle = all_of(Stage::idle);
+  idle.splice(idle.end(), idle, connection.self);
+}
+
+std::string Loop::text_of(const geo::Ip& peer) const {
+  return (around_.mask_client_ip ? peer.masked() : peer).to_string();
+}
+
+void Loop::tell_unshaken(const Connection& connection) const {
+  around_.log.debug("{}: the TLS handshake of {} failed: {}", around_.listener, text_of(connection.peer),
+                    connection.tls->why());
+}
+
+void Loop::tell_late(const Connection& connection, std::string_view why, std::chrono::milliseconds limit) const {
+  around_.log.debug("{}: a connection of {} is closed: {} within {} s", around_.listener, text_of(connection.peer), why,
+                    std::chrono::duration_cast<seconds>(limit).count());
+}
+
+// The operator's business, once in a while.
+void Loop::tell_limit(std::string_view what) {
+  const geo::MonotonicTime now = around_.clock.monotonic();
+  if (now < next_warning_) return;
+  next_warning_ = now + kWarnEvery;
+  around_.log.warn("{}: no more connections are accepted for now: {}", around_.listener, what);
 }
 
 }  // namespace geod

@@ -1,5 +1,7 @@
 // geod: the geo redirect as a service. See geod(8).
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
+
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -72,15 +74,20 @@ void raise_descriptor_limit(std::int64_t connections, const geod::AppLog& log) {
     log.warn("only {} descriptors are allowed, http.max_connections is {}", limit.rlim_cur, connections);
 }
 
+// What comes while geod starts is seen to when it has.
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads started later inherit it
+  return signals;
+}
+
+// A reader that is gone, a file at its limit (ulimit -f): errors of whoever writes, no reason to die.
+void ignore_signals() {
   struct sigaction ignored {};
   ignored.sa_handler = SIG_IGN;
-  ::sigaction(SIGPIPE, &ignored, nullptr);
-  return signals;
+  for (const int each : {SIGPIPE, SIGXFSZ}) ::sigaction(each, &ignored, nullptr);
 }
 
 int serve(std::shared_ptr<const geo::compose::World> world, geod::PassedSockets sockets, const sigset_t& signals,
@@ -89,7 +96,7 @@ int serve(std::shared_ptr<const geo::compose::World> world, geod::PassedSockets 
   const seconds drain(world->config.http.drain_s);
   const geo::io::SystemClock clock;
   geod::ServiceManager manager(clock);
-  geod::Server server(std::move(world), GEOD_VERSION, log, std::move(sockets));
+  geod::Server server(std::move(world), GEOD_VERSION, log, manager, std::move(sockets));
   if (auto started = server.start(); !started) {
     tell(("geod: " + started.error() + "\n").c_str());
     return geo::kExitUsage;
@@ -101,13 +108,10 @@ int serve(std::shared_ptr<const geo::compose::World> world, geod::PassedSockets 
     manager.status(server.summary());
     watch();
     const timespec patience{0, manager.patience(milliseconds(500)).count()};
-    const int signal = ::sigtimedwait(&signals, nullptr, &patience);
+    siginfo_t sent{};
+    const int signal = ::sigtimedwait(&signals, &sent, &patience);
     server.tick();
-    if (signal == SIGHUP) {
-      manager.reloading();
-      server.hang_up();
-      manager.ready();
-    }
+    if (signal == SIGHUP) server.hang_up(sent.si_uid);
     if (signal == SIGTERM || signal == SIGINT) break;
   }
   manager.stopping(drain + seconds(5));
@@ -119,6 +123,8 @@ int serve(std::shared_ptr<const geo::compose::World> world, geod::PassedSockets 
 int run(int argc, char** argv) {
   Arguments arguments;
   if (const auto status = read_arguments(argc, argv, arguments)) return *status;
+  sigset_t signals{};
+  if (!arguments.check) signals = block_signals();
 
   tl::expected<geod::PassedSockets, std::string> sockets;
   if (!arguments.check) sockets = geod::take_passed_sockets();
@@ -132,10 +138,16 @@ int run(int argc, char** argv) {
   options.serving = true;
   options.indexed = !arguments.check;
   options.last_good = !arguments.check;
+  options.credentials_may_lack = arguments.check;
+  options.reports_may_fail = true;
   geod::AppLog log(geod::level_of(read.config.log.level).value_or(geod::Level::info));
   options.log = [&log](const std::string& line) { log.warn("{}", line); };
-  // Before any thread is started, upstreams' among them: one that does not block a signal would be ended by it.
-  const sigset_t signals = block_signals();
+  options.told = [&log](const geo::Call& call) {
+    const double took_ms = std::chrono::duration<double, std::milli>(call.took).count();
+    if (log.shows(call.routine ? geod::Level::trace : geod::Level::debug))
+      log.write(call.routine ? geod::Level::trace : geod::Level::debug,
+                fmt::format("{}: {}: {}, after {:.1f} ms", call.upstream, call.what, call.outcome, took_ms));
+  };
   geo::compose::Built built = geo::compose::build(read, options);
   // A geod that starts would wait for what cannot be reached.
   if (built.denial) tell(("geod: " + built.denial->detail + "; the data is not checked\n").c_str());
@@ -149,6 +161,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   hold_standard_descriptors();
+  ignore_signals();
   try {
     return run(argc, argv);
   } catch (const std::exception& fault) {

@@ -72,7 +72,17 @@ void NodeChecks::watch(const std::shared_ptr<const geo::compose::World>& world) 
   watched_ = world;
 }
 
+void NodeChecks::tell(const geo::io::CheckResult& result) const {
+  const double took_ms = std::chrono::duration<double, std::milli>(result.took).count();
+  if (result.outcome == geo::io::CheckOutcome::passed)
+    log_.trace("node {}: its check passed, after {:.1f} ms", result.id, took_ms);
+  else
+    log_.debug("node {}: its check {}: {}, after {:.1f} ms", result.id,
+               result.outcome == geo::io::CheckOutcome::failed ? "failed" : "was not made", result.why, took_ms);
+}
+
 void NodeChecks::take(const geo::io::CheckResult& result) {
+  tell(result);
   if (result.outcome == geo::io::CheckOutcome::not_made) {
     const geo::MonotonicTime now = clock_.monotonic();
     if (now < next_warning_) return;

@@ -33,6 +33,7 @@ class NodeChecks {
 
  private:
   void take(const geo::io::CheckResult& result);
+  void tell(const geo::io::CheckResult& result) const;
 
   Worlds& worlds_;
   const geo::Clock& clock_;

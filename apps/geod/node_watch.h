@@ -10,6 +10,13 @@
 
 namespace geod {
 
+// A change of a node's state, in the log. why_check: why its last check failed, where that is known.
+void tell(const AppLog& log, const std::string& node, const geo::balance::StateChange& change,
+          const std::string& why_check);
+
+// What a geod that starts has found of them, counted as changes too.
+void tell_first_states(const AppLog& log, const geo::compose::World& world);
+
 class NodeWatch {
  public:
   // user_agent: of checks. Throws std::system_error where the thread cannot be started.
@@ -22,7 +29,6 @@ class NodeWatch {
 
  private:
   geo::MonotonicTime look();
-  void tell(const std::string& node, const geo::balance::StateChange& change);
 
   Worlds& worlds_;
   const geo::Clock& clock_;

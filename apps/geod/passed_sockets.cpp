@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -14,13 +15,16 @@
 namespace geod {
 namespace {
 
-constexpr std::array<std::string_view, 5> kListeners{"redirect", "resolver", "auth", "verify", "admin"};
+constexpr std::array<std::string_view, 7> kListeners{"redirect", "resolver",     "auth",        "verify",
+                                                     "admin",    "tls.redirect", "tls.resolver"};
 
-// "GEO_LISTEN_REDIRECT"
+// "GEO_LISTEN_REDIRECT", "GEO_TLS_REDIRECT"
 std::string variable_of(std::string_view listener) {
-  std::string name = fmt::format("GEO_LISTEN_{}", listener);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  std::string name = fmt::format("GEO_{}{}", listener.starts_with("tls.") ? "" : "LISTEN_", listener);
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    if (c == '.') return '_';
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
   return name;
 }
 
@@ -47,6 +51,7 @@ tl::expected<PassedSocket, std::string> passed_socket(std::string_view listener,
 tl::expected<PassedSockets, std::string> take_passed_sockets() {
   char** names = nullptr;
   const int count = sd_listen_fds_with_names(1, &names);
+  if (count == -EINVAL) return tl::unexpected<std::string>("LISTEN_FDS, LISTEN_FDNAMES: not one name for each socket");
   if (count < 0) return tl::unexpected(fmt::format("LISTEN_FDS: {}", std::strerror(-count)));
   const auto free_names = [count](char** all) {
     for (int i = 0; i < count; ++i) std::free(all[i]);

@@ -26,8 +26,8 @@ tl::expected<PassedSockets, std::string> take_passed_sockets();
 // One of them, whatever descriptor it is.
 tl::expected<PassedSocket, std::string> passed_socket(std::string_view listener, Fd fd);
 
-// Each takes the place of [listen] NAME whenever the config is read, by the environment: GEO_LISTEN_REDIRECT=0.0.0.0:80
-// Before any thread is started.
+// Each takes the place of [listen] NAME - of [tls] NAME, where it is tls.NAME - whenever the config is read, by the
+// environment: GEO_LISTEN_REDIRECT=0.0.0.0:80 Before any thread is started.
 void put_into_environment(const PassedSockets& sockets);
 
 }  // namespace geod

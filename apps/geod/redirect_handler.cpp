@@ -13,7 +13,11 @@ using geo::redirect::Decision;
 using geo::redirect::Snapshot;
 
 constexpr std::uint64_t kStride = 0x9e3779b97f4a7c15;  // what is rolled is hashed where it is used
+// Reading the clock for each step takes a while itself, on a loop that is busy: one request in this time is enough.
+constexpr std::chrono::microseconds kTimedEvery{100};
 constexpr std::string_view kMethods = "GET, HEAD, OPTIONS";
+
+geo::redirect::StepTimes* times_of(Exchange& exchange) { return exchange.step_times ? &*exchange.step_times : nullptr; }
 
 // What became known on the way, also when it was refused.
 void describe(const Decision& decision, const Snapshot& snapshot, Entry& entry) {
@@ -44,7 +48,7 @@ void tell(Exchange& exchange, const Snapshot& snapshot) {
     refuse(exchange, *decision.denial);
     return;
   }
-  exchange.entry.code = "redirect";
+  exchange.entry.code = Code::redirect;
   if (exchange.request->wants_json) {
     exchange.out.status = 200;
     exchange.out.header("Content-Type", "application/json");
@@ -55,43 +59,42 @@ void tell(Exchange& exchange, const Snapshot& snapshot) {
   }
 }
 
-// The format that the path names, for the log of requests that got no further.
-std::string_view format_of(std::string_view path) {
-  const auto format = geo::balance::format_of(path.substr(1));
-  return format ? geo::balance::name_of(*format) : std::string_view();
-}
-
 void note_parameters(Exchange& exchange, bool parsed) {
   const geo::redirect::Request& request = *exchange.request;
   if (geo::is_id(request.server)) exchange.entry.server = request.server;
   if (geo::is_id(request.camera)) exchange.entry.camera = request.camera;
-  if (parsed) exchange.entry.format = geo::balance::name_of(request.format);
+  if (parsed) exchange.entry.format = request.format;
 }
 
 }  // namespace
 
-RedirectHandler::RedirectHandler(const Worlds& worlds, const geo::Clock& clock, const Cors& cors)
-    : WorldHandler(worlds), clock_(clock), cors_(cors), dice_(std::uint64_t{std::random_device{}()} << 32) {}
+RedirectHandler::RedirectHandler(const Worlds& worlds, const geo::Clock& clock, const Cors& cors, RateLimit* rate_limit)
+    : WorldHandler(worlds, rate_limit),
+      clock_(clock),
+      cors_(cors),
+      dice_(std::uint64_t{std::random_device{}()} << 32) {}
 
 bool RedirectHandler::answer(Exchange& exchange) {
   const Incoming& in = exchange.in;
   const bool known = geo::redirect::is_path(in.path);
+  if (known) {
+    exchange.entry.path = in.path;
+    // for requests that get no further than this
+    exchange.entry.format = geo::balance::format_of(in.path.substr(1));
+  }
+  if (asks_too_often(exchange)) return true;
   if (!known && in.path != "*") {
     refuse(exchange, {ErrorCode::no_such_path, "there are /flv, /hls, /ws-fmp4 and /stream"});
     return true;
-  }
-  if (known) {
-    exchange.entry.path = in.path;
-    exchange.entry.format = format_of(in.path);
   }
   if (in.method == "OPTIONS") {
     exchange.out.status = 204;
     exchange.out.header("Allow", kMethods);
     Cors::preflight(exchange);
-    exchange.entry.code = "ok";
+    exchange.entry.code = Code::ok;
     return true;
   }
-  if (in.method != "GET" && !in.head()) {
+  if (in.method != "GET" && !in.is_head()) {
     refuse(exchange, {ErrorCode::method_not_allowed, "GET, HEAD and OPTIONS are allowed"}, kMethods);
     return true;
   }
@@ -118,9 +121,14 @@ bool RedirectHandler::answer(Exchange& exchange) {
     refuse(exchange, kNoTopology);
     return true;
   }
-  request.will_watch = !in.head();
+  request.will_watch = !in.is_head();
   request.dice = dice_ += kStride;
-  if (!geo::redirect::decide(request, world->snapshot, geo::Wait::never(), clock_, exchange.decision)) {
+  if (in.started >= next_timed_) {
+    next_timed_ = in.started + kTimedEvery;
+    exchange.step_times.emplace();
+  }
+  if (!geo::redirect::decide(request, world->snapshot, geo::Wait::never(), clock_, exchange.decision, nullptr,
+                             times_of(exchange))) {
     exchange.world = world;
     return false;
   }
@@ -131,9 +139,9 @@ bool RedirectHandler::answer(Exchange& exchange) {
 void RedirectHandler::answer_waiting(Exchange& exchange) {
   const geo::compose::World& world = *exchange.world;
   const geo::MonotonicTime deadline = exchange.in.started + std::chrono::milliseconds(world.config.deadline.request_ms);
-  const bool decided =
-      clock_.monotonic() < deadline &&
-      geo::redirect::decide(*exchange.request, world.snapshot, geo::Wait::until(deadline), clock_, exchange.decision);
+  const bool decided = clock_.monotonic() < deadline &&
+                       geo::redirect::decide(*exchange.request, world.snapshot, geo::Wait::until(deadline), clock_,
+                                             exchange.decision, nullptr, times_of(exchange));
   if (decided)
     tell(exchange, world.snapshot);
   else

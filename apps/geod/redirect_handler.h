@@ -9,7 +9,7 @@ namespace geod {
 
 class RedirectHandler final : public WorldHandler {
  public:
-  RedirectHandler(const Worlds& worlds, const geo::Clock& clock, const Cors& cors);
+  RedirectHandler(const Worlds& worlds, const geo::Clock& clock, const Cors& cors, RateLimit* rate_limit = nullptr);
   bool answer(Exchange& exchange) override;
   void answer_waiting(Exchange& exchange) override;
   void decorate(Exchange& exchange) override { cors_.decorate(exchange); }
@@ -18,6 +18,7 @@ class RedirectHandler final : public WorldHandler {
   const geo::Clock& clock_;
   const Cors& cors_;
   std::uint64_t dice_;
+  geo::MonotonicTime next_timed_ = geo::MonotonicTime::min();  // the steps of a request from then on
 };
 
 }  // namespace geod

@@ -11,11 +11,27 @@
 #include "geo/io/system.h"
 
 namespace geod {
+namespace {
 
-Reloads::Reloads(Worlds& worlds, const geo::Clock& clock, AppLog& log)
+// What the config says of the log may be at fault already, for the same reason.
+void add_log_fault(const geo::config::Config& config, std::string why, geo::Faults& faults) {
+  geo::Fault fault{config.file.string(), 0, 0, "log.access", std::move(why)};
+  if (std::any_of(faults.begin(), faults.end(), [&](const geo::Fault& each) { return each.key == fault.key; })) return;
+  if (const auto at = config.positions.find(fault.key); at != config.positions.end())
+    fault.line = at->second.line, fault.col = at->second.col;
+  faults.push_back(std::move(fault));
+  sort(faults);
+}
+
+}  // namespace
+
+Reloads::Reloads(Worlds& worlds, const geo::Clock& clock, AppLog& log, AccessLog* access_log,
+                 const ServiceManager& manager)
     : worlds_(worlds),
       clock_(clock),
       log_(log),
+      access_log_(access_log),
+      manager_(manager),
       started_with_(worlds.latest()->config),
       repeated_("the configuration", clock, log, [this] { return look(); }) {}
 
@@ -39,6 +55,7 @@ geo::MonotonicTime Reloads::look() {
 
 Reloaded Reloads::reload(std::string_view by) {
   const std::lock_guard one(reloading_);
+  manager_.reloading();
   Reloaded reloaded;
   try {
     reloaded = try_it();
@@ -47,23 +64,26 @@ Reloaded Reloads::reload(std::string_view by) {
   }
   tell(reloaded, by);
   (reloaded.ok() ? done_ : refused_).fetch_add(1, std::memory_order_relaxed);
-  const std::lock_guard lock(mutex_);
-  last_ = Last{reloaded.ok(), clock_.wall()};
+  {
+    const std::lock_guard lock(mutex_);
+    last_ = Last{reloaded.ok(), clock_.wall()};
+  }
+  manager_.ready();
   return reloaded;
 }
 
 Reloaded Reloads::try_it() {
   const std::shared_ptr<const geo::compose::World> current = worlds_.latest();
+  // First, since all else takes its time: until then lines go to a file that was moved away.
+  tl::expected<void, std::string> reopened;
+  if (access_log_ != nullptr) reopened = access_log_->reopen();
   const geo::config::Read read = geo::config::read_file(current->config.file, geo::io::environment("GEO_"));
   geo::compose::Reloaded next =
       geo::compose::reload(current, read, [this](const std::string& line) { log_.warn("{}", line); });
   Reloaded reloaded{{}, std::move(next.faults), std::move(next.denial)};
-  if (next.change == nullptr) return reloaded;
-  worlds_.change(next.change);
-  for (const geo::compose::Database& now : worlds_.latest()->databases)
-    if (std::none_of(current->databases.begin(), current->databases.end(),
-                     [&](const geo::compose::Database& then) { return then.index == now.index; }))
-      log_.info("{}", in_service(now.index->info()));
+  if (!reopened) add_log_fault(read.config, std::move(reopened.error()), reloaded.faults);
+  if (!reloaded.ok()) return reloaded;
+  for (const geo::io::MmdbInfo& info : new_databases(worlds_.change(next.change))) log_.info("{}", in_service(info));
   reloaded.needing_restart = geo::config::differences(started_with_, read.config).needing_restart;
   if (read.config.log.level != current->config.log.level)
     if (const auto level = level_of(read.config.log.level)) log_.set_level(*level);
@@ -74,11 +94,11 @@ void Reloads::tell(const Reloaded& reloaded, std::string_view by) const {
   for (const geo::Fault& fault : reloaded.faults) log_.error("{}", to_string(fault));
   if (reloaded.denial) log_.error("{}", reloaded.denial->detail);
   if (!reloaded.ok()) {
-    log_.error("reload, by {}: refused; what is in service stays", by);
+    log_.audit("reload, by {}: refused; what is in service stays", by);
   } else if (reloaded.needing_restart.empty()) {
-    log_.info("reload, by {}: done", by);
+    log_.audit("reload, by {}: done", by);
   } else {
-    log_.warn("reload, by {}: done, but these take a restart: {}", by, fmt::join(reloaded.needing_restart, ", "));
+    log_.audit("reload, by {}: done, but these take a restart: {}", by, fmt::join(reloaded.needing_restart, ", "));
   }
 }
 

@@ -1,4 +1,5 @@
-// Reading everything anew while geod runs: config, data, keys, databases. All of it counts, or nothing.
+// Reading everything anew while geod runs: config, data, keys, databases. All of it counts, or nothing. The access
+// log's file is opened anew with it, whatever comes of the rest: whoever moved it away wants no more lines in it.
 #pragma once
 
 #include <atomic>
@@ -9,12 +10,14 @@
 #include <string_view>
 #include <vector>
 
+#include "access_log.h"
 #include "app_log.h"
 #include "geo/base/clock.h"
 #include "geo/base/fault.h"
 #include "geo/base/result.h"
 #include "geo/config.h"
 #include "repeated.h"
+#include "service_manager.h"
 #include "worlds.h"
 
 namespace geod {
@@ -31,11 +34,11 @@ struct Reloaded {
 // Threads: any; one reload after the other.
 class Reloads {
  public:
-  // worlds: their first one's config is the one that geod was started with. Throws std::system_error where the thread
-  // cannot be started.
-  Reloads(Worlds& worlds, const geo::Clock& clock, AppLog& log);
+  // worlds: their first one's config is the one that geod was started with. access_log: null where it is off. Throws
+  // std::system_error where the thread cannot be started.
+  Reloads(Worlds& worlds, const geo::Clock& clock, AppLog& log, AccessLog* access_log, const ServiceManager& manager);
 
-  // by: who wants it, for the log. Blocks, for seconds where databases or the store are slow.
+  // by: who wants it, for the log: "SIGHUP of uid 0". Blocks, for seconds where databases or the store are slow.
   Reloaded reload(std::string_view by);
   // The same, in a thread of its own.
   void begin(std::string_view by);
@@ -58,6 +61,8 @@ class Reloads {
   Worlds& worlds_;
   const geo::Clock& clock_;
   AppLog& log_;
+  AccessLog* const access_log_;
+  const ServiceManager& manager_;
   const geo::config::Config started_with_;
   std::mutex reloading_;
   mutable std::mutex mutex_;

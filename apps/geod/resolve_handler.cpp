@@ -125,7 +125,7 @@ void tell_all(Exchange& exchange, const World& world) {
 void tell(Exchange& exchange, const World& world) {
   exchange.out.status = 200;
   exchange.out.header("Content-Type", "application/json");
-  exchange.entry.code = "ok";
+  exchange.entry.code = Code::ok;
   if (exchange.in.method == "POST")
     tell_all(exchange, world);
   else
@@ -136,13 +136,15 @@ void tell(Exchange& exchange, const World& world) {
 
 bool ResolveHandler::answer(Exchange& exchange) {
   const Incoming& in = exchange.in;
-  if (in.path != "/resolve") {
+  const bool known = in.path == "/resolve";
+  if (known) exchange.entry.path = in.path;
+  if (asks_too_often(exchange)) return true;
+  if (!known) {
     refuse(exchange, {ErrorCode::no_such_path, "there is only /resolve"});
     return true;
   }
-  exchange.entry.path = in.path;
   const bool many = in.method == "POST";
-  if (!many && in.method != "GET" && !in.head()) {
+  if (!many && in.method != "GET" && !in.is_head()) {
     refuse(exchange, {ErrorCode::method_not_allowed, "GET, HEAD and POST are allowed"}, kMethods);
     return true;
   }

@@ -11,7 +11,8 @@ class ResolveHandler final : public WorldHandler {
   // 1000 IPv6 addresses, each on a line of its own.
   static constexpr std::size_t kBodyMax = 65536;
 
-  ResolveHandler(const Worlds& worlds, const geo::Clock& clock) : WorldHandler(worlds), clock_(clock) {}
+  ResolveHandler(const Worlds& worlds, const geo::Clock& clock, RateLimit* rate_limit = nullptr)
+      : WorldHandler(worlds, rate_limit), clock_(clock) {}
   std::size_t body_max() const override { return kBodyMax; }
   bool answer(Exchange& exchange) override;
   void answer_waiting(Exchange& exchange) override;

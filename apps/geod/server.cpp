@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <random>
 #include <system_error>
 
 #include "admin_handler.h"
@@ -28,13 +29,15 @@ constexpr seconds kFailuresEvery{10};
 }  // namespace
 
 Server::Server(std::shared_ptr<const geo::compose::World> world, std::string version, AppLog& log,
-               PassedSockets sockets)
+               const ServiceManager& manager, PassedSockets sockets)
     : log_(log),
+      manager_(manager),
       passed_(std::move(sockets)),
       config_(world->config),
       worlds_(world),
       told_world_(std::move(world)),
       cors_(config_.http.cors_origins),
+      rate_limit_(std::uint64_t{std::random_device{}()} << 32 | std::random_device{}()),
       process_{std::move(version), clock_.monotonic()} {}
 
 Server::~Server() {
@@ -60,23 +63,29 @@ tl::expected<void, std::string> Server::start_parts() {
   auto opened = AccessLog::open(config_.log.access, config_.path(config_.log.access));
   if (!opened) return tl::unexpected("log.access: " + opened.error());
   access_log_ = std::move(*opened);
-  reloads_ = std::make_unique<Reloads>(worlds_, clock_, log_);
+  process_.access_log = access_log_.get();
+  tell_first_states(log_, *worlds_.latest());
+  reloads_ = std::make_unique<Reloads>(worlds_, clock_, log_, access_log_.get(), manager_);
   process_.reloads = reloads_.get();
   // A connection has one request at a time.
   workers_ = std::make_unique<geo::io::Workers>(kWorkers, static_cast<std::size_t>(config_.http.max_connections));
 
   const std::size_t loops = config_.http.threads > 0 ? static_cast<std::size_t>(config_.http.threads)
                                                      : std::max(1U, std::thread::hardware_concurrency());
-  const auto redirect = [this] { return std::make_unique<RedirectHandler>(worlds_, clock_, cors_); };
-  const auto resolver = [this] { return std::make_unique<ResolveHandler>(worlds_, clock_); };
+  const auto redirect = [this] { return std::make_unique<RedirectHandler>(worlds_, clock_, cors_, &rate_limit_); };
+  const auto resolver = [this] { return std::make_unique<ResolveHandler>(worlds_, clock_, &rate_limit_); };
   const auto auth = [this] { return std::make_unique<AuthorizeHandler>(worlds_, clock_); };
   const auto verify = [this] { return std::make_unique<VerifyHandler>(worlds_); };
-  const auto admin = [this] { return std::make_unique<AdminHandler>(worlds_, clock_, process_, *reloads_, log_); };
-  if (auto added = add("redirect", config_.listen.redirect, loops, redirect); !added) return added;
-  if (auto added = add("resolver", config_.listen.resolver, loops, resolver); !added) return added;
-  if (auto added = add("auth", config_.listen.auth, loops, auth); !added) return added;
-  if (auto added = add("verify", config_.listen.verify, loops, verify); !added) return added;
-  if (auto added = add("admin", config_.listen.admin, 1, admin); !added) return added;
+  const auto admin = [this] {
+    return std::make_unique<AdminHandler>(worlds_, clock_, process_, *reloads_, refusals_, log_);
+  };
+  if (auto added = add("listen.redirect", config_.listen.redirect, loops, redirect); !added) return added;
+  if (auto added = add("listen.resolver", config_.listen.resolver, loops, resolver); !added) return added;
+  if (auto added = add("tls.redirect", config_.tls.redirect, loops, redirect); !added) return added;
+  if (auto added = add("tls.resolver", config_.tls.resolver, loops, resolver); !added) return added;
+  if (auto added = add("listen.auth", config_.listen.auth, loops, auth); !added) return added;
+  if (auto added = add("listen.verify", config_.listen.verify, loops, verify); !added) return added;
+  if (auto added = add("listen.admin", config_.listen.admin, 1, admin); !added) return added;
   for (const auto& listener : listeners_)
     log_.info("listening on {} {}", listener->name(), listener->address().to_string());
   store_watch_ = std::make_unique<StoreWatch>(worlds_, clock_, log_);
@@ -85,16 +94,26 @@ tl::expected<void, std::string> Server::start_parts() {
   return {};
 }
 
-tl::expected<void, std::string> Server::add(const std::string& name, const std::string& address, std::size_t loops,
+tl::expected<void, std::string> Server::add(const std::string& key, const std::string& address, std::size_t loops,
                                             const Listener::MakeHandler& make_handler) {
   if (address.empty()) return {};
-  AccessLog* const access = name == "admin" ? nullptr : access_log_.get();
+  const std::string kind = key.substr(key.find('.') + 1);
+  const bool by_tls = key.starts_with("tls.");
+  std::function<Identity()> identity;
+  if (by_tls) identity = [this] { return worlds_.latest()->tls_identity; };
+  AccessLog* access = nullptr;
+  ListenerCounts* counts = nullptr;
+  if (kind != "admin") {
+    access = access_log_.get();
+    counts = process_.counts.emplace_back(std::make_unique<ListenerCounts>(kind, loops)).get();
+  }
   auto listener = std::make_unique<Listener>(
-      Surroundings{name, log_, access, *workers_, clock_, draining_, config_.log.mask_client_ip});
-  const LoopLimits limits{static_cast<unsigned>(config_.http.max_connections), seconds(config_.http.idle_timeout_s)};
+      by_tls ? key : kind, Surroundings{kind, log_, access, *workers_, clock_, draining_, config_.log.mask_client_ip,
+                                        std::move(identity), counts});
+  const LoopLimits limits{static_cast<std::size_t>(config_.http.max_connections), seconds(config_.http.idle_timeout_s)};
   auto done = open(*listener, address, loops);
   if (done) done = listener->start(make_handler, limits);
-  if (!done) return tl::unexpected(fmt::format("listen.{}: {}", name, done.error()));
+  if (!done) return tl::unexpected(fmt::format("{}: {}", key, done.error()));
   listeners_.push_back(std::move(listener));
   return {};
 }
@@ -110,17 +129,19 @@ tl::expected<void, std::string> Server::open(Listener& listener, const std::stri
 void Server::tick() {
   sweep(clock_.monotonic(), false);
   if (clock_.monotonic() >= next_warning_) tell_dropped();
+  refusals_.tell(clock_.monotonic(), log_);
   tell_upstreams();
   tell_loops();
 }
 
 void Server::tell_dropped() {
   if (access_log_ == nullptr) return;
-  const AccessLog::Dropped dropped = access_log_->take_dropped();
-  if (dropped.lines == 0) return;
+  const AccessLog::Dropped dropped = access_log_->dropped();
+  if (dropped.lines == told_dropped_) return;
   next_warning_ = clock_.monotonic() + kWarnEvery;
-  log_.warn("access log: {} lines dropped: {}", dropped.lines,
+  log_.warn("access log: {} lines dropped: {}", dropped.lines - told_dropped_,
             dropped.error == 0 ? "they cannot be written fast enough" : std::strerror(dropped.error));
+  told_dropped_ = dropped.lines;
 }
 
 // The first at once; one that fails now and then never opens its breaker.
@@ -177,11 +198,7 @@ bool Server::is_awake() {
   return true;
 }
 
-void Server::hang_up() {
-  if (access_log_ != nullptr)
-    if (auto done = access_log_->reopen(); !done) log_.error("log.access: {}", done.error());
-  reloads_->begin("SIGHUP");
-}
+void Server::hang_up(uid_t by) { reloads_->begin(fmt::format("SIGHUP of uid {}", by)); }
 
 bool Server::drain(const std::function<void()>& meanwhile) {
   const geo::MonotonicTime start = clock_.monotonic();
@@ -190,7 +207,12 @@ bool Server::drain(const std::function<void()>& meanwhile) {
   log_.info("stopping: accepting nothing new, {} connections are open", open_count());
   draining_.store(true);
   for (const auto& listener : listeners_) listener->quiesce();
-  while (open_count() > 0 && clock_.monotonic() < end) {
+  // What a loop has just accepted counts once it has been round.
+  const auto is_over = [this] {
+    return std::all_of(listeners_.begin(), listeners_.end(), [](const auto& each) { return each->is_awake(); }) &&
+           open_count() == 0;
+  };
+  while (!is_over() && clock_.monotonic() < end) {
     const geo::MonotonicTime now = clock_.monotonic();
     sweep(now, now - start >= kIdleGrace);
     meanwhile();
@@ -204,6 +226,8 @@ bool Server::drain(const std::function<void()>& meanwhile) {
   const bool written =
       access_log_ == nullptr || access_log_->stop(std::max(end, clock_.monotonic() + milliseconds(50)));
   tell_dropped();
+  refusals_.tell(clock_.monotonic() + kWarnEvery, log_);
+  if (!written) log_.warn("access log: {} lines could not be written in time", access_log_->waiting());
   if (!waited_out || !read_out || !written) log_.warn("ending with work undone");
   return waited_out && read_out && written;
 }
@@ -213,7 +237,7 @@ void Server::sweep(geo::MonotonicTime now, bool drop_idle) {
   for (const auto& listener : listeners_) listener->sweep({now, header_timeout, drop_idle});
 }
 
-std::size_t Server::open_count() {
+std::size_t Server::open_count() const {
   std::size_t count = 0;
   for (const auto& listener : listeners_) count += listener->open_count();
   return count;

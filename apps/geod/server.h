@@ -1,6 +1,8 @@
 // The parts of a running geod, and their life: start, serve, drain, end.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <functional>
 #include <map>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "access_log.h"
+#include "admin_gate.h"
 #include "app_log.h"
 #include "cors.h"
 #include "databases.h"
@@ -20,7 +23,9 @@
 #include "geo/io/threads.h"
 #include "listener.h"
 #include "node_watch.h"
+#include "rate_limit.h"
 #include "reloads.h"
+#include "service_manager.h"
 #include "status.h"
 #include "store_watch.h"
 #include "worlds.h"
@@ -31,15 +36,15 @@ class Server {
  public:
   // sockets: what was passed, each in the place of one that would be bound.
   Server(std::shared_ptr<const geo::compose::World> world, std::string version, AppLog& log,
-         PassedSockets sockets = {});
+         const ServiceManager& manager, PassedSockets sockets = {});
   ~Server();
 
   // Binds and serves. The error names the listener and its address, or the log file.
   tl::expected<void, std::string> start();
-  // About twice a second: who takes too long, what the log dropped, which upstream's state changed.
+  // About twice a second: who takes too long, what the log dropped, who was refused, which upstream's state changed.
   void tick();
-  // SIGHUP: opens the access log anew, and begins a reload.
-  void hang_up();
+  // SIGHUP of that user: begins a reload.
+  void hang_up(uid_t by);
   // "listening on redirect 0.0.0.0:8080, admin 127.0.0.1:8081", and why nobody can be served where it is so.
   std::string summary() const;
   // Have all loops been round since this was asked the last time?
@@ -49,7 +54,8 @@ class Server {
   bool drain(const std::function<void()>& meanwhile);
 
  private:
-  tl::expected<void, std::string> add(const std::string& name, const std::string& address, std::size_t loops,
+  // key: of the address, "listen.redirect" or "tls.redirect".
+  tl::expected<void, std::string> add(const std::string& key, const std::string& address, std::size_t loops,
                                       const Listener::MakeHandler& make_handler);
   tl::expected<void, std::string> open(Listener& listener, const std::string& address, std::size_t loops);
   tl::expected<void, std::string> start_parts();
@@ -64,20 +70,24 @@ class Server {
   // Loops that nobody asks would hold the world before this one, and with it whole databases.
   void tell_loops();
   void sweep(geo::MonotonicTime now, bool drop_idle);
-  std::size_t open_count();
+  std::size_t open_count() const;
 
   AppLog& log_;
+  const ServiceManager& manager_;
   PassedSockets passed_;              // and not yet served
   const geo::config::Config config_;  // that it was started with
   geo::io::SystemClock clock_;
   Worlds worlds_;
   std::shared_ptr<const geo::compose::World> told_world_;  // that the loops know of
   const Cors cors_;
+  RateLimit rate_limit_;  // one for all: a client has one allowance
   Process process_;
+  Refusals refusals_;  // of the admin listener
   std::map<std::string, Told, std::less<>> upstreams_told_;
   std::atomic<bool> draining_{false};
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of lines that the access log dropped
-  std::unique_ptr<AccessLog> access_log_;                        // null: off
+  std::uint64_t told_dropped_ = 0;
+  std::unique_ptr<AccessLog> access_log_;  // null: off
   std::unique_ptr<geo::io::Workers> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<Databases> databases_;

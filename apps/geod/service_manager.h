@@ -1,7 +1,7 @@
 // What geod tells the service manager that has started it (systemd; sd_notify(3)). Where there is none, nobody is told.
 //
 // Shape: READY=1, STATUS=listening on redirect 0.0.0.0:8080; WATCHDOG=1; RELOADING=1, READY=1; STOPPING=1
-// Threads: one.
+// Threads: ready() and reloading() from any; all else from one.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@ class ServiceManager {
   explicit ServiceManager(const geo::Clock& clock);
 
   void ready() const;
-  // ready() follows, whatever comes of it.
+  // Everything is being read anew; ready() follows, whatever comes of it.
   void reloading() const;
   // At most so long, whatever the service manager would wait otherwise.
   void stopping(std::chrono::seconds at_most) const;

@@ -163,7 +163,7 @@ tl::expected<Address, std::string> parse_address(std::string_view text) {
     if (address.path.empty() || address.path[0] != '/')
       return tl::unexpected<std::string>("a unix socket's path must be absolute");
     if (address.path.size() >= sizeof(sockaddr_un::sun_path))
-      return tl::unexpected<std::string>("a unix socket's path is too long");
+      return tl::unexpected<std::string>("a unix socket's path has at most 107 bytes");
     return address;
   }
   const std::size_t colon = text.rfind(':');
@@ -214,6 +214,14 @@ geo::Ip peer_of(const sockaddr* address) {
     return geo::Ip::v6(
         reinterpret_cast<const std::uint8_t*>(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr));
   return {};
+}
+
+std::optional<uid_t> peer_uid(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid == static_cast<uid_t>(-1))
+    return std::nullopt;
+  return peer.uid;
 }
 
 }  // namespace geod

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -40,5 +42,7 @@ tl::expected<Address, std::string> address_of(int fd);
 
 // The other end's address; for a unix socket the unspecified one.
 geo::Ip peer_of(const sockaddr* address);
+// Who is at the other end of a unix socket's connection; nothing where it is another.
+std::optional<uid_t> peer_uid(int fd);
 
 }  // namespace geod

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "geo/base/text.h"
 #include "geo/io/mmdb.h"
@@ -36,10 +37,25 @@ std::optional<geo::place::Coordinates> place_of(const geo::place::Topology& topo
   return std::nullopt;
 }
 
+// Of one group's clients. Those that went to groups which are no longer its fallbacks are in the sum alone.
+void append_flows(Json& json, const geo::place::Topology& topology, std::span<const geo::balance::Flow> flows) {
+  std::int64_t redirects = 0;
+  for (const geo::balance::Flow& flow : flows) redirects += flow.redirects;
+  json.field("redirects", redirects).key("served_by").open('[');
+  for (const geo::balance::Flow& flow : flows) {
+    if (flow.to == geo::place::kNone) continue;
+    json.open('{').field("group", topology.group(flow.to).id).field("redirects", flow.redirects);
+    json.field("last_minute", flow.last_minute).close('}');
+  }
+  json.close(']');
+}
+
 void append_groups(Json& json, const World& world) {
   json.key("groups").open('[');
   if (world.snapshot.topology != nullptr) {
     const geo::place::Topology& topology = *world.snapshot.topology;
+    const std::vector<geo::balance::Flow> flows = world.snapshot.live->flows();
+    auto of_group = flows.begin();
     for (std::size_t i = 0; i < topology.rows().groups.size(); ++i) {
       const auto group = static_cast<geo::place::Index>(i);
       std::int64_t under_way = 0;
@@ -50,7 +66,11 @@ void append_groups(Json& json, const World& world) {
         json.open('[').number(at->latitude).number(at->longitude).close(']');
       else
         json.null();
-      json.field("under_way", under_way).close('}');
+      json.field("under_way", under_way);
+      const auto first = of_group;
+      while (of_group != flows.end() && of_group->from == group) ++of_group;
+      append_flows(json, topology, {first, of_group});
+      json.close('}');
     }
   }
   json.close(']');

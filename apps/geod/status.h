@@ -1,10 +1,13 @@
 // /status.json: how a running geod is doing, for people and scripts.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "access_log.h"
+#include "counts.h"
 #include "geo/balance.h"
 #include "geo/base/cache.h"
 #include "geo/base/clock.h"
@@ -18,7 +21,9 @@ namespace geod {
 struct Process {
   std::string version;
   geo::MonotonicTime started;
-  const Reloads* reloads = nullptr;  // null: not ready yet
+  const Reloads* reloads = nullptr;                       // null: not ready yet
+  std::vector<std::unique_ptr<ListenerCounts>> counts{};  // of the listeners that come before admin
+  AccessLog* access_log = nullptr;                        // null: off
 };
 
 // When it is told.

@@ -23,7 +23,7 @@ geo::MonotonicTime StoreWatch::look() {
   const bool in_mongodb = world->store != nullptr;
   if (world->store != store_) {  // a reload brought another one
     store_ = world->store;
-    next_topology_ = next_states_ = next_keeping_ = geo::MonotonicTime::min();
+    next_topology_ = next_states_ = geo::MonotonicTime::min();
   }
   if (now >= next_topology_) {
     // so that a change is seen within refresh_s
@@ -33,6 +33,12 @@ geo::MonotonicTime StoreWatch::look() {
   if (now >= next_states_) {
     next_states_ = now + (in_mongodb ? kMongoEvery : kFilesEvery);
     for (const std::string& line : geo::compose::refresh_states(*worlds_.latest())) log_.warn("{}", line);
+    log_.trace("the store: reports of {} nodes are known",
+               worlds_.latest()->watched->reports.with([](const auto& known) { return known.size(); }));
+  }
+  if (const geo::compose::TopologyInfo latest = worlds_.latest()->topology; latest != topology_) {
+    topology_ = latest;
+    next_keeping_ = geo::MonotonicTime::min();
   }
   if (now >= next_keeping_) keep_last_good(now);
   return std::min({next_topology_, next_states_, next_keeping_});
@@ -41,9 +47,15 @@ geo::MonotonicTime StoreWatch::look() {
 void StoreWatch::look_at_topology() {
   geo::compose::RefreshedTopology refreshed = geo::compose::refresh_topology(*worlds_.latest());
   for (const std::string& note : refreshed.notes) log_.warn("{}", note);
-  if (refreshed.change == nullptr) return;
+  if (refreshed.change == nullptr) {
+    const geo::compose::World& world = *worlds_.latest();
+    if (world.store != nullptr && world.watched->trouble_told.empty())
+      log_.trace("the store: the topology is still {} {}", world.topology.version, world.topology.stamp);
+    else if (world.store != nullptr)
+      log_.debug("{}", world.watched->trouble_told);
+    return;
+  }
   worlds_.change(refreshed.change);
-  next_keeping_ = geo::MonotonicTime::min();
   const geo::compose::TopologyInfo& info = worlds_.latest()->topology;
   log_.info("topology {} {} is in service", info.version, info.stamp);
 }
@@ -51,8 +63,11 @@ void StoreWatch::look_at_topology() {
 void StoreWatch::keep_last_good(geo::MonotonicTime now) {
   const auto kept = geo::compose::keep_last_good(*worlds_.latest());
   next_keeping_ = kept ? geo::MonotonicTime::max() : now + kKeepAgain;
-  const std::string trouble = kept ? std::string() : kept.error();
-  if (!kept && trouble != trouble_told_) log_.warn("the last good topology is not kept: {}", trouble);
+  const std::string trouble = kept ? std::string() : kept.error().why;
+  // In an upgrade the geod before this one keeps it until it has ended.
+  if (!kept && trouble != trouble_told_)
+    log_.write(kept.error().elsewhere ? Level::info : Level::warn,
+               fmt::format("the last good topology is not kept: {}", trouble));
   trouble_told_ = trouble;
 }
 

@@ -34,7 +34,7 @@ bool VerifyHandler::answer(Exchange& exchange) {
   const geo::sign::Reason reason = verify(exchange.in, *world_.get());
   if (reason == geo::sign::Reason::ok) {
     exchange.out.status = 204;
-    exchange.entry.code = "ok";
+    exchange.entry.code = Code::ok;
     return true;
   }
   const std::string_view name = geo::sign::name_of(reason);

@@ -1,5 +1,7 @@
 #include "world_handler.h"
 
+#include <fmt/format.h>
+
 #include "geo/client.h"
 #include "request_id.h"
 
@@ -15,6 +17,16 @@ void WorldHandler::meet(Exchange& exchange) {
     in.request_id = given;
   else
     append_request_id(in.request_id);
+}
+
+bool WorldHandler::asks_too_often(Exchange& exchange) {
+  const auto& world = world_.get();
+  const std::int64_t most = world->config.limits.requests_per_s;
+  const Incoming& in = exchange.in;
+  if (most == 0 || rate_limit_ == nullptr || rate_limit_->admits(in.client, in.started, most)) return false;
+  if (world->trusted_proxies.contains(in.client)) return false;
+  refuse(exchange, {geo::ErrorCode::rate_limited, fmt::format("more than {} requests a second", most)});
+  return true;
 }
 
 }  // namespace geod

@@ -16,11 +16,18 @@ class Worlds : public geo::Published<geo::compose::World> {
  public:
   using Published::Published;
 
-  void change(const geo::compose::Change& change) {
+  // What the change made of what: others may have changed the world since it was thought of.
+  struct Changed {
+    std::shared_ptr<const geo::compose::World> from;
+    std::shared_ptr<const geo::compose::World> to;
+  };
+  Changed change(const geo::compose::Change& change) {
     const std::lock_guard lock(changing_);
-    std::shared_ptr<const geo::compose::World> before = latest();
-    publish(change(*before));
-    past_.push_back(std::move(before));
+    Changed changed{latest(), nullptr};
+    changed.to = change(*changed.from);
+    publish(changed.to);
+    past_.push_back(changed.from);
+    return changed;
   }
   // Lets go of worlds of the past that nobody else holds: they hold large tables, and an event loop that let go of one
   // last would stand still meanwhile.

@@ -104,7 +104,7 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})
 set(same "(= ${PROJECT_VERSION}-${GEO_PACKAGE_RELEASE})")
 set(CPACK_DEBIAN_GEOD_PACKAGE_DEPENDS "libgeo0 ${same}, geoctl ${same}, openssl, systemd | systemd-standalone-sysusers | systemd-sysusers")
-set(CPACK_DEBIAN_GEOD_PACKAGE_SUGGESTS "logrotate, prometheus")
+set(CPACK_DEBIAN_GEOD_PACKAGE_SUGGESTS "logrotate, npm, prometheus")
 set(CPACK_DEBIAN_GEOD_PACKAGE_CONTROL_EXTRA
   ${CMAKE_CURRENT_SOURCE_DIR}/debian/postinst ${CMAKE_CURRENT_SOURCE_DIR}/debian/prerm
   ${CMAKE_CURRENT_SOURCE_DIR}/debian/postrm ${CMAKE_CURRENT_SOURCE_DIR}/debian/conffiles)

@@ -44,6 +44,7 @@ _geo() {
   case $value in
     FILE*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     DIR* | OLD | NEW) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    LEVEL) mapfile -t COMPREPLY < <(compgen -W "error warn info debug trace" -- "$current") ;;
     FORMAT) mapfile -t COMPREPLY < <(compgen -W "flv hls ws-fmp4" -- "$current") ;;
     NODE*) mapfile -t COMPREPLY < <(compgen -W "$("$program" "${given[@]}" node list 2>/dev/null </dev/null | awk 'NR > 1 { print $1 }')" -- "$current") ;;
   esac

@@ -58,6 +58,8 @@ function __geo
             __fish_complete_directories $current
         case FORMAT
             printf '%s\n' flv hls ws-fmp4
+        case LEVEL
+            printf '%s\n' error warn info debug trace
         case 'NODE*'
             $program $given node list 2>/dev/null </dev/null | awk 'NR > 1 { print $1 }'
     end

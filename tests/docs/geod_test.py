@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 
 from support.mdoc import Page
 from support.programs import SOURCE
@@ -64,6 +65,37 @@ def test_keys_of_the_status(geod):
     items = PAGE[("LISTENERS", "GET /status.json")].items
     told = [name.strip(",") for item in items for name in item.head[1:] if name.strip(" ,")]
     assert list(json.loads(ask(geod.addresses["admin"], "GET", "/status.json")[1])) == told
+
+
+def scraped(geod):
+    """{metric: its labels; None where it has no values yet}, {label: its values}"""
+    metrics, values = {}, {}
+    for line in ask(geod.addresses["admin"], "GET", "/metrics")[1].splitlines():
+        if line.startswith("# TYPE "):
+            metrics[line.split()[2]] = None
+        elif not line.startswith("#"):
+            name = re.match(r"\w+", line)[0]
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            labels.pop("le", None)
+            of = name if name in metrics else name.rsplit("_", 1)[0]  # a histogram's part
+            assert metrics[of] in (None, set(labels)), line
+            metrics[of] = set(labels)
+            for label, value in labels.items():
+                values.setdefault(label, set()).add(value)
+    return metrics, values
+
+
+def test_metrics_and_their_labels(geod):
+    items = PAGE[("LISTENERS", "GET /metrics")].items
+    told = {item.head[1]: set(item.head[3:]) for item in items if item.head[1].startswith("geod_")}
+    metrics, values = scraped(geod)
+    assert set(told) == set(metrics)
+    assert {name: told[name] for name, labels in metrics.items() if labels is not None} == {
+        name: labels for name, labels in metrics.items() if labels is not None}
+    assert [item.head[1] for item in items if not item.head[1].startswith("geod_")] == sorted(
+        values["reason"], key=[item.head[1] for item in items].index)
+    text = " ".join(PAGE[("LISTENERS", "GET /metrics")].lines)
+    assert all(re.search(rf"\b{step}\b", text) for step in values["step"])
 
 
 def test_parameters_are_all_known(geod):

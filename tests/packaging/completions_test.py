@@ -87,6 +87,7 @@ def test_part_of_a_word(complete):
 def test_values(complete):
     demo = SOURCE / "config" / "demo"
     assert complete("geoctl", "redirect", "--format", "") == {"flv", "hls", "ws-fmp4"}
+    assert complete("geoctl", "log-level", "") == {"error", "warn", "info", "debug", "trace"}
     assert {"some.toml", "somewhere"} <= complete("geod", "--config", "")
     assert complete("geoctl", "--data", "") == {"somewhere"}
     nodes = {line.split()[0] for line in run("geoctl", "--data", demo, "node", "list").stdout.splitlines()[1:]}

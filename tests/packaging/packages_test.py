@@ -59,21 +59,37 @@ def test_what_lies_where(installed):
     for file in ("usr/bin/geod", "usr/bin/geoctl", "usr/lib/libgeo.so.0", "usr/include/geo/redirect.h", "usr/lib/pkgconfig/geo.pc",
                  "usr/lib/systemd/system/geod.service", "usr/lib/systemd/system/geod@.service", "usr/lib/systemd/system/geod.socket",
                  "usr/lib/sysusers.d/geod.conf", "etc/logrotate.d/geod", "usr/share/man/man8/geod.8.gz", "usr/share/man/man1/geoctl.1.gz",
-                 "usr/share/man/man5/geod.toml.5.gz", "usr/share/geod/monitoring/geod.rules.yml", "usr/share/doc/geod/changelog.gz",
+                 "usr/share/man/man5/geod.toml.5.gz", "usr/share/geod/monitoring/geod.rules.yml", "usr/lib/geod/fetch-geodata", "usr/share/doc/geod/changelog.gz",
                  "usr/share/bash-completion/completions/geoctl", "usr/share/zsh/vendor-completions/_geoctl",
                  "usr/share/fish/vendor_completions.d/geoctl.fish", "usr/share/bash-completion/completions/geod"):
         assert (installed / file).exists(), file
 
 
-def test_programs_run_from_there(installed):
+def test_programs_run_from_there(installed, tmp_path):
     libraries = str(installed / "usr" / "lib")
     for name in ("geod", "geoctl"):
         done = run(installed / "usr" / "bin" / name, "--version", LD_LIBRARY_PATH=libraries)
         assert done.returncode == 0, done.stderr
         assert "RUNPATH" not in run("readelf", "-d", installed / "usr" / "bin" / name).stdout
-    (installed / "etc" / "geod" / "k1.hex").write_text("00" * 32)
-    done = run(installed / "usr" / "bin" / "geod", "--config", installed / "etc" / "geod" / "geod.toml", "--check", LD_LIBRARY_PATH=libraries)
+    key = installed / "etc" / "geod" / "k1.hex"
+    key.write_text("00" * 32)
+    key.chmod(0o640)
+    # the service manager makes the log's directory
+    done = run(installed / "usr" / "bin" / "geod", "--config", installed / "etc" / "geod" / "geod.toml", "--check",
+               LD_LIBRARY_PATH=libraries, GEO_LOG_ACCESS=str(tmp_path / "access.log"))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_fetches_city_databases_stands_alone(installed, tmp_path):
+    """It needs nothing of the sources: what it does, tests/scenes tries."""
+    program = installed / "usr" / "lib" / "geod" / "fetch-geodata"
+    told = run(program, "--help", cwd=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "") and str(program).removeprefix(str(installed)) in told.stdout
+    tools = tmp_path / "tools"  # all but npm
+    tools.mkdir()
+    (tools / "bash").symlink_to("/bin/bash")
+    lacks = run("bash", program, tmp_path / "here", cwd=tmp_path, PATH=str(tools))
+    assert lacks.returncode == 3 and "apt-get install npm" in lacks.stderr
 
 
 def test_they_need_each_other_in_the_same_version(packages):
@@ -82,7 +98,7 @@ def test_they_need_each_other_in_the_same_version(packages):
     for name, others in (("geod", ["libgeo0", "geoctl"]), ("geoctl", ["libgeo0"]), ("libgeo-dev", ["libgeo0"])):
         for other in others:
             assert f"{other} (= {version})" in field(packages[name], "Depends"), name
-    assert "libmicrohttpd12" in field(packages["geod"], "Depends")  # found by dpkg-shlibdeps
+    assert "libsystemd0" in field(packages["geod"], "Depends")  # found by dpkg-shlibdeps
     assert len({field(package, "Description").splitlines()[0] for package in packages.values()}) == len(NAMES)
 
 

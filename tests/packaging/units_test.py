@@ -20,7 +20,7 @@ def units(build, tmp_path):
     for file in (staged / "geod.service", staged / "geod@.service", PACKAGING / "systemd" / "geod.socket"):
         text = file.read_text()
         assert "@" not in re.sub(r"(?m)^#.*$|geod@|@[a-z]", "", text), f"{file}: not filled in"
-        (folder / file.name).write_text(text.replace("/usr/bin/", f"{BIN}/"))
+        (folder / file.name).write_text(text.replace("/usr/bin/geo", f"{BIN}/geo"))
     return folder
 
 
@@ -54,13 +54,15 @@ def etc(build, tmp_path):
     for role in ROLES:
         shutil.copy(PACKAGING / "etc" / "roles" / f"{role}.toml", folder)
     (folder / "k1.hex").write_text("00" * 32)
+    (folder / "k1.hex").chmod(0o640)
     return folder
 
 
-def test_installed_configs_are_good(etc):
+def test_installed_configs_are_good(etc, tmp_path):
+    log = str(tmp_path / "access.log")  # the service manager makes the directory they name
     assert ROLES == ["auth", "redirect", "resolver", "verify"]
     for name in ("geod", *ROLES):
-        done = run("geod", "--config", etc / f"{name}.toml", "--check")
+        done = run("geod", "--config", etc / f"{name}.toml", "--check", GEO_LOG_ACCESS=log)
         assert (done.returncode, done.stderr) == (0, ""), name
         assert run("geoctl", "--config", etc / f"{name}.toml", "config", "check").returncode == 0
 

@@ -29,23 +29,17 @@ def missing(what, why):
 class Site:
     """A geod and its page; it may go and come back at the same address."""
 
-    def __init__(self, folder):
-        self.facts = town()
-        self.facts.node("node-moscow-2")["admin"] = "drain"
-        self.facts["node_states"] = [
-            {"id": "node-moscow-1", "seen_at": ago(0), "online": True, "load": 0.9},
-            {"id": "node-frankfurt-1", "seen_at": ago(0), "online": True, "load": 0.25},
-            {"id": "node-tokyo-1", "seen_at": ago(0), "online": False},
-        ]
-        self.world = World(folder, self.facts, {"health": {"report_max_age_s": 3600}})
+    def __init__(self, folder, facts, config=None):
+        self.facts = facts
+        self.world = World(folder, facts, {"health": {"report_max_age_s": 3600}, **(config or {})})
         self.env = {}
-        self.start()
 
     def start(self):
         self.geod = self.world.geod(self.env)
         host, port = self.geod.addresses["admin"]
         self.env = {"GEO_LISTEN_ADMIN": f"{host}:{port}"}
         self.url = f"http://{host}:{port}/"
+        return self
 
     def stop(self):
         self.geod.stop()
@@ -57,9 +51,31 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    it = Site(tmp_path_factory.mktemp("site") / "world")
+    facts = town()
+    facts.node("node-moscow-2")["admin"] = "drain"
+    facts["node_states"] = [
+        {"id": "node-moscow-1", "seen_at": ago(0), "online": True, "load": 0.9},
+        {"id": "node-frankfurt-1", "seen_at": ago(0), "online": True, "load": 0.25},
+        {"id": "node-tokyo-1", "seen_at": ago(0), "online": False},
+    ]
+    it = Site(tmp_path_factory.mktemp("site") / "world", facts).start()
     yield it
     it.geod.kill()
+
+
+@pytest.fixture
+def another(tmp_path):
+    """Makes a site of this test's own."""
+    made = []
+
+    def make(facts, **config):
+        made.append(Site(tmp_path / f"world{len(made)}", facts, config))
+        return made[-1]
+
+    yield make
+    for it in made:
+        if hasattr(it, "geod"):
+            it.geod.kill()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 """The status page: what it shows, how it follows, and who can use it."""
 
+import re
+
 import pytest
-from support.town import MOSCOW
+from support import city
+from support.town import MOSCOW, TOKYO, node, town
 
 REFUSED = 'form#explain [aria-invalid="true"]'
 
@@ -11,12 +14,34 @@ class Page:
         self.driver, self.url = driver, url
         self.look_as(1440, "light")
         driver.get(url)
-        self.until("the page is live", lambda: self.connection() == "live" and self.rows())
+        self.until("the page is live", lambda: self.connection() == "live" and self.one("#version").text)
 
-    def look_as(self, width, scheme):
+    def look_as(self, width, scheme, motion="no-preference"):
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                    {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500})
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+                                    {"width": width, "height": 2160 if width > 3000 else 900, "deviceScaleFactor": 1, "mobile": width < 500})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+            {"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": motion}]})
+
+    def looks(self):
+        """How often it has asked geod."""
+        return self.run("return performance.getEntriesByType('resource').filter(each => each.name.endsWith('/status.json')).length")
+
+    def wait_for_looks(self, count):
+        seen = self.looks()
+        self.until(f"it has asked {count} times more", lambda: self.looks() >= seen + count)
+
+    def violations(self, axe):
+        """What axe-core finds; beside the page's policy, as a reader's own tool."""
+        self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
+        return self.driver.execute_async_script(
+            "const done = arguments[0]; axe.run().then(({ violations }) => done(violations.map(each => [each.id, each.nodes.map(node => node.html)])))")
+
+    def is_well_made(self, axe):
+        """Wherever it is looked at: nothing sticks out, anyone can use it."""
+        for width, scheme in ((1440, "light"), (375, "dark"), (3840, "dark")):
+            self.look_as(width, scheme)
+            assert self.run("return document.documentElement.scrollWidth") <= width, "nothing sticks out"
+            assert self.violations(axe) == [], (width, scheme)
 
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -186,12 +211,125 @@ def test_connection_lost_and_live_again(page, site):
     page.until("it is back", lambda: page.connection() == "live")
 
 
-@pytest.mark.parametrize("width, scheme", [(1440, "light"), (1440, "dark"), (375, "light")])
-def test_axe_finds_nothing(page, axe, width, scheme):
+def test_whose_clients_are_served_where(page, site, axe):
+    for _ in range(3):
+        assert site.geod.ask(MOSCOW).status == 302
+        assert site.geod.ask(TOKYO).status == 302  # whose node is unhealthy: us serves
+    page.until("the spill is drawn", lambda: page.all("#map [data-spill]"))
+    [arrow] = page.all("#map [data-spill]")
+    assert (arrow.get_attribute("data-from"), arrow.get_attribute("data-to")) == ("asia", "us")
+    told = {each.get_attribute("data-flow"): each.text for each in page.all("#flow-list [data-flow]")}
+    assert "3 redirects in the last minute: 100 % by us" in told["asia"] and "100 % by its own nodes" in told["ru-msk"]
+    assert "no redirects in the last minute" in told["eu"]
+    assert "100 % by us" in page.one("#map [data-group=asia]").get_attribute("aria-label")
+    assert page.one('[data-figure="redirects"]').text == "6 50 % spilled"
+    fresh = Page(page.driver, site.url)  # a page just opened knows the minute all the same
+    assert fresh.one('[data-figure="redirects"]').text == "6 50 % spilled"
+    moves = "return getComputedStyle(document.querySelector('#spills path')).animationName"
+    assert fresh.run(moves) != "none"
+    fresh.look_as(1440, "light", "reduce")
+    assert fresh.run(moves) == "none"
+    fresh.is_well_made(axe)
+
+
+def test_polls_leave_what_is_typed_sorted_and_focused(page):
+    page.sort("state")
+    page.search("moscow")
+    page.run("document.querySelector('#search').setSelectionRange(1, 3)")
+    page.one("form#explain [name=ip]").send_keys("10.1.0.7")
+    page.run("document.querySelector('#search').focus()")
+    rows = page.rows()
+    page.wait_for_looks(2)
+    assert page.run("const at = document.activeElement; return [at.id, at.value, at.selectionStart, at.selectionEnd]") == ["search", "moscow", 1, 3]
+    assert page.rows() == rows and page.run("return document.querySelector('#nodes th[data-key=state]').getAttribute('aria-sort')") == "ascending"
+    assert page.one("form#explain [name=ip]").get_attribute("value") == "10.1.0.7"
+    page.run("document.querySelector('#map [data-group=eu]').focus()")
+    page.wait_for_looks(2)
+    assert page.run("return document.activeElement.dataset.group") == "eu"
+
+
+def test_the_browser_asks_for_the_token(driver, another):
+    it = another(town(), admin={"token_file": "admin.token"})
+    (it.world.path / "admin.token").write_text("open-sesame\n")
+    (it.world.path / "admin.token").chmod(0o600)
+    it.start()
+    page = Page(driver, it.url.replace("http://", "http://ops:open-sesame@"))
+    assert len(page.rows()) == 8
     page.explain(ip=MOSCOW, server="100-abcdef", camera="0", token="good")
-    page.look_as(width, scheme)
-    assert page.run("return document.documentElement.scrollWidth") <= width, "nothing sticks out"
-    page.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})  # beside the page's policy, as a reader's own tool
-    found = page.driver.execute_async_script(
-        "const done = arguments[0]; axe.run().then(({ violations }) => done(violations.map(each => [each.id, each.nodes.map(node => node.html)])))")
-    assert found == []
+    assert page.steps()[-1] == "sign", "the admin's token and the client's do not meet"
+    page.wait_for_looks(1)
+    assert page.connection() == "live"
+    (it.world.path / "admin.token").write_text("another\n")
+    assert it.geod.fetch("/reload", "admin", method="POST", headers=[("Authorization", "Bearer open-sesame")]).status == 200
+    page.until("it says what to do", lambda: "reload this page" in page.one("#trouble").text)
+    assert page.connection() == "lost" and len(page.rows()) == 8
+
+
+def test_what_others_named_is_text(driver, another):
+    name = "<img src=x onerror=document.title='hurt'>.mmdb"
+    it = another(town(), resolver={"providers": ["networks", "maxmind"], "maxmind": {"files": [name]}})
+    city.put(it.world.path / name)
+    page = Page(driver, it.start().url)
+    page.until("the file is listed", lambda: page.all("#providers tr[data-file]"))
+    assert page.one("#providers tr[data-file] td").text == name
+    assert page.all("main img") == [] and page.run("return document.title") == "geod"
+
+
+def test_a_geod_without_a_topology(driver, another, axe):
+    it = another(town(), listen={"resolver": "127.0.0.1:0", "redirect": "", "verify": ""}, store={"kind": "none"},
+                 resolver={"providers": ["maxmind"], "maxmind": {"files": ["city.mmdb"]}})
+    city.put(it.world.path / "city.mmdb")
+    page = Page(driver, it.start().url)
+    page.until("it says so", lambda: page.one("#alone").is_displayed())
+    assert not any(page.one(f"#{part}").is_displayed() for part in ("where", "flows", "asking", "table", "trouble"))
+    assert all(page.one(f"#{part}").is_displayed() for part in ("upstreams", "kept"))
+    page.is_well_made(axe)
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_few_and_many_nodes(driver, another, axe, count):
+    facts = town()
+    if count == 1:
+        facts["groups"] = [{"id": "only"}]
+        facts["partners"] = [{"id": "default", "default_group": "only"}]
+        facts["places"], facts["networks"], facts["servers"], facts["cameras"], facts["grants"] = [], [], [], [], []
+        facts["nodes"] = [node("1", "only")]
+    else:
+        facts["nodes"] = [node(f"{i:03}", facts["groups"][i % 5]["id"]) for i in range(count)]
+    page = Page(driver, another(facts).start().url)
+    assert len(page.rows()) == count
+    assert len(page.all("#map .dot")) == (0 if count == 1 else count)
+    assert ("only" in page.one("#nowhere").text) == (count == 1), "a group without coordinates is named"
+    page.is_well_made(axe)
+
+
+def test_a_reload_that_was_refused(driver, another, axe):
+    it = another(town()).start()
+    page = Page(driver, it.url)
+    figure = '[data-figure="reload"]'
+    assert page.one(figure).text == "none"
+    it.world.config["signing"]["ttl_s"] = 0
+    it.world.write_config()
+    assert it.geod.fetch("/reload", "admin", method="POST", host="localhost").status == 422
+    page.until("it says so, and when", lambda: re.fullmatch(r"refused \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page.one(figure).text))
+    page.is_well_made(axe)
+    it.world.config["signing"]["ttl_s"] = 300
+    it.world.write_config()
+    assert it.geod.fetch("/reload", "admin", method="POST", host="localhost").status == 200
+    page.until("it is well again", lambda: page.one(figure).text.startswith("ok "))
+
+
+def test_lost_from_the_beginning_of_a_night(driver, another, axe):
+    it = another(town()).start()
+    page = Page(driver, it.url)
+    it.stop()
+    page.until("it says so", lambda: page.connection() == "lost")
+    assert re.fullmatch(r"geod does not answer\. What is shown is of \d\d:\d\d:\d\d\.", page.one("#trouble").text)
+    page.explain(ip=MOSCOW)
+    assert page.one('#explain-result [role="alert"]').text == "geod did not answer."
+    page.is_well_made(axe)
+
+
+def test_axe_finds_nothing(page, axe):
+    page.explain(ip=MOSCOW, server="100-abcdef", camera="0", token="good")
+    page.is_well_made(axe)

@@ -1,5 +1,6 @@
 """One JSON object a line, and never a token: contract 2.7."""
 
+import fcntl
 import json
 import os
 import re
@@ -7,6 +8,8 @@ import signal
 import stat
 import time
 from datetime import datetime, timezone
+
+import pytest
 
 from support import raw_http, signing
 from support.town import MOSCOW, NOWHERE, town
@@ -131,7 +134,17 @@ def test_file_is_for_owner_and_group(stage):
     assert stat.S_IMODE(geod.world.access_log.stat().st_mode) == 0o640
 
 
-def test_file_is_reopened_on_sighup(stage):
+def reload(geod, by):
+    if by == "POST":
+        return geod.fetch("/reload", "admin", method="POST")
+    before = geod.stderr().count(" audit reload, by ")
+    geod.signal(signal.SIGHUP)
+    raw_http.eventually(lambda: geod.stderr().count(" audit reload, by ") > before, "it has read everything anew")
+    return None
+
+
+@pytest.mark.parametrize("by", ["SIGHUP", "POST"])
+def test_file_is_reopened_on_a_reload(stage, by):
     geod = stage.geod()
     geod.ask(camera="1")
     log = geod.world.access_log
@@ -139,12 +152,85 @@ def test_file_is_reopened_on_sighup(stage):
     old = log.rename(log.with_suffix(".1"))
     geod.ask(camera="2")
     raw_http.eventually(lambda: len(old.read_text().splitlines()) == 2, "still written to the renamed file")
-    geod.signal(signal.SIGHUP)
-    raw_http.eventually(log.exists, "the file is there again")
+    reload(geod, by)
+    assert log.exists(), "the file is there again"
     geod.ask(camera="3")
     assert [line["camera"] for line in geod.world.log_lines(1)] == ["3"]
     assert len(old.read_text().splitlines()) == 2
     assert stat.S_IMODE(log.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("by", ["SIGHUP", "POST"])
+def test_log_that_cannot_be_reopened_refuses_the_reload_and_the_old_one_stays(stage, by):
+    world = stage.world(log={"access": "logs/access.log"})
+    (world.path / "logs").mkdir()
+    geod = stage.geod(world)
+    (world.path / "logs").rename(world.path / "moved")
+    answer = reload(geod, by)
+    line = next(i for i, each in enumerate(world.config_file.read_text().splitlines(), 1) if each.startswith("access = "))
+    message = f"{world.path}/logs/access.log: cannot be opened: No such file or directory"
+    assert f" error {world.config_file}:{line}:10: log.access: {message}\n" in geod.stderr()
+    assert geod.stderr().rstrip().endswith(": refused; what is in service stays")
+    if answer:
+        assert answer.status == 422
+        assert answer.json()["faults"] == [
+            {"file": str(world.config_file), "line": line, "col": 10, "key": "log.access", "message": message}]
+    geod.ask(camera="7")
+    raw_http.eventually(lambda: '"camera":"7"' in (world.path / "moved/access.log").read_text(), "the old one is written on")
+    (world.path / "logs").mkdir()
+    reload(geod, by)
+    assert geod.stderr().rstrip().endswith(": done") and (world.path / "logs/access.log").exists()
+
+
+def test_file_is_reopened_whatever_comes_of_the_rest(stage):
+    """Its name is the one in service; who rotates it does not wait for whoever edits the config."""
+    geod = stage.geod()
+    geod.ask(camera="1")
+    geod.world.log_lines(1)
+    geod.world.access_log.rename(geod.world.access_log.with_suffix(".1"))
+    geod.world.config["signing"]["ttl_s"] = 0
+    geod.world.write_config()
+    assert reload(geod, "POST").status == 422
+    geod.ask(camera="2")
+    assert [line["camera"] for line in geod.world.log_lines(1)] == ["2"]
+
+
+@pytest.mark.parametrize("access, why", [("none/access.log", "No such file or directory"), ("data", "Is a directory"),
+                                         ("k1.hex/access.log", "Not a directory")])
+def test_log_that_cannot_be_opened_is_told_by_a_check_and_by_a_reload(stage, access, why):
+    geod = stage.geod()
+    world = geod.world
+    world.config["log"]["access"] = access
+    world.write_config()
+    told = f"log.access: {world.path}/{access}: cannot be opened: {why}"
+    for arguments in ([], ["--check"]):
+        output = run_geod(world, *arguments)
+        assert output.exit == 2 and re.search(rf"geod\.toml:\d+:10: {re.escape(told)}\n", output.err), output
+    checked = world.geoctl("config", "check")
+    assert checked.exit == 0 and f"note: {told}" in checked.err, "who checks it may be another user, or elsewhere"
+    refused = reload(geod, "POST")
+    assert refused.status == 422 and [each["key"] for each in refused.json()["faults"]] == ["log.access"]
+
+
+def test_lines_that_a_reader_does_not_take_are_counted_at_the_end(stage):
+    world = stage.world(log={"access": "pipe"}, http={"drain_s": 1})
+    os.mkfifo(world.path / "pipe")
+    reader = os.open(world.path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+        geod = stage.geod(world)
+        with geod.connect() as connection:
+            for _ in range(100):
+                assert connection.ask(target()).status == 302
+        geod.signal(signal.SIGTERM)
+        assert geod.process.wait(15) == 0
+        written = b""
+        while some := os.read(reader, 65536):
+            written += some
+    finally:
+        os.close(reader)
+    lost = re.search(r" warn access log: (\d+) lines could not be written in time\n", geod.stderr())
+    assert lost and 0 < int(lost[1]) == 100 - written.count(b"\n")
 
 
 def test_lines_are_appended_to_an_existing_file(stage):

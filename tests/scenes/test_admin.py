@@ -1,12 +1,13 @@
 """/status.json and /metrics, contract 2.7 and 2.8, as far as they are there."""
 
 import re
+import socket
 import time
 
 from support import city
 from support.raw_http import eventually
-from support.town import MOSCOW, town
-from support.world import REPO, ago
+from support.town import MOSCOW, NOWHERE, TOKYO, town
+from support.world import ago
 
 BUILT = int(time.time()) - 1000
 
@@ -66,7 +67,7 @@ def test_status(stage):
     assert nodes["node-moscow-2"]["reason"] == "admin"
     assert {group["id"]: group["nodes"] for group in found["groups"]} == {"ru-msk": 3, "ru-spb": 1, "eu": 2, "us": 1, "asia": 1}
     [moscow] = [group for group in found["groups"] if group["id"] == "ru-msk"]
-    assert moscow == {"id": "ru-msk", "nodes": 3, "coordinates": [55.75, 37.61], "under_way": 0}
+    assert moscow == {"id": "ru-msk", "nodes": 3, "coordinates": [55.75, 37.61], "under_way": 0, "redirects": 0, "served_by": []}
     assert found["caches"]["places"]["entries"] == 0
     [file] = found["resolver"]["files"]
     assert file["path"] == str(geod.world.path / "city.mmdb") and file["type"] == "GeoLite2-City"
@@ -88,6 +89,44 @@ def test_status_and_metrics_count_what_providers_said(stage):
         assert after[key] == count, key
     assert {p["name"]: (p["state"], p["last_error"], p["calls"]) for p in status(geod)["resolver"]["providers"]} == {
         "networks": ("closed", None, 5), "maxmind": ("closed", None, 3)}
+    assert geod.fetch("/reload", "admin", method="POST").status == 200
+    again = metrics(geod)
+    for key, count in after.items():
+        if key[0] == "geod_provider_requests_total":
+            assert again[key] == count, "a reload keeps all counts"
+
+
+def served(geod):
+    """{client's group: {group that served: redirects}}, all of the last minute; the sums are checked."""
+    found = {}
+    for group in status(geod)["groups"]:
+        found[group["id"]] = {flow["group"]: flow["redirects"] for flow in group["served_by"]}
+        assert group["redirects"] == sum(found[group["id"]].values())
+        assert all(flow["last_minute"] == flow["redirects"] for flow in group["served_by"])
+    return {group: flows for group, flows in found.items() if flows}
+
+
+def spills(geod):
+    return {labels: value for (name, labels), value in metrics(geod).items() if name == "geod_spills_total" and value > 0}
+
+
+def test_whose_clients_are_served_where(stage):
+    geod = stage.geod(world_of(stage))
+    assert served(geod) == {} and spills(geod) == {}
+    for client in (MOSCOW, MOSCOW, NOWHERE):
+        assert geod.ask(client).status == 302
+    assert served(geod) == {"ru-msk": {"ru-msk": 2}, "eu": {"eu": 1}} and spills(geod) == {}
+    for _ in range(3):  # whose only node is unhealthy
+        assert geod.ask(TOKYO).status == 302
+    assert geod.ask(NOWHERE, host="acme.example.com").status == 302  # by its partner's default group
+    assert geod.ask(MOSCOW, access_token="stranger").code == "forbidden"
+    geod.fetch(f"/explain?ip={TOKYO}", "admin")
+    want = {"ru-msk": {"ru-msk": 2}, "eu": {"eu": 1}, "us": {"us": 1}, "asia": {"us": 3}}
+    assert served(geod) == want and spills(geod) == {'group="asia"': 3}
+    assert geod.fetch("/reload", "admin", method="POST", host="localhost").status == 200
+    assert served(geod) == want and spills(geod) == {'group="asia"': 3}, "a reload keeps them"
+    geod.ask(TOKYO)
+    assert served(geod)["asia"] == {"us": 4}
 
 
 def test_metrics_of_caches_and_ages(stage):
@@ -121,11 +160,6 @@ def test_upstream_that_fails_is_told_and_counted(stage):
     eventually(lambda: re.search(r"warn provider remote: closed -> open: \S", near.stderr()), "the change is told")
 
 
-def test_metrics_stand_in_the_man_page(stage):
-    page = (REPO / "man/geod.8").read_text()
-    assert {name for name, _ in metrics(stage.geod(world_of(stage)))} <= set(re.findall(r"geod_[a-z_]+[a-z]", page))
-
-
 def test_get_and_head_alone(stage):
     geod = stage.geod(world_of(stage))
     for path in ("/healthz", "/status.json", "/metrics"):
@@ -133,6 +167,47 @@ def test_get_and_head_alone(stage):
         refused = geod.fetch(path, "admin", method="POST")
         assert refused.status == 405 and refused.header("Allow") == "GET, HEAD"
     assert geod.fetch("/nothing", "admin").code == "no_such_path"
+
+
+def test_without_a_token_no_other_name_is_answered(stage, tmp_path):
+    """A page whose name was made to point here must not read who serves whom."""
+    path = tmp_path / "admin.sock"
+    geod = stage.geod(world_of(stage))
+    port = geod.addresses["admin"][1]
+    for asked in ("/status.json", "/metrics", "/explain?ip=10.1.0.7", "/", "/app.js", "/openapi.json"):
+        for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example"):
+            answer = geod.fetch(asked, "admin", host=host)
+            assert (answer.status, answer.code) == (403, "forbidden"), (asked, host)
+        for host in ("localhost", f"LOCALHOST:{port}", "127.0.0.1", f"[::1]:{port}", "192.0.2.7:80"):
+            assert geod.fetch(asked, "admin", host=host).status == 200, (asked, host)
+    for asked in ("/healthz", "/readyz"):
+        assert geod.fetch(asked, "admin", host="evil.example").status == 200
+    world = stage.world(listen={"admin": f"unix:{path}"})
+    stage.geod(world)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"GET /status.json HTTP/1.1\r\nHost: geod.example\r\nConnection: close\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+    world = stage.world(admin={"token_file": "admin.token"})
+    (world.path / "admin.token").write_text("open-sesame-open-sesame")
+    shown = [("Authorization", "Bearer open-sesame-open-sesame")]
+    assert stage.geod(world).fetch("/status.json", "admin", host="geod.example", headers=shown).status == 200
+
+
+def test_who_is_refused_is_told_and_counted(stage):
+    world = stage.world(admin={"token_file": "admin.token"})
+    (world.path / "admin.token").write_text("open-sesame-open-sesame")
+    geod = stage.geod(world)
+    told = lambda: re.findall(r" warn admin: refused requests: (\d+), the last one: (.*)\n", geod.stderr())
+    geod.fetch("/metrics", "admin")  # a browser is asked for it then
+    for _ in range(20):
+        assert geod.fetch("/status.json?token=guess", "admin", headers=[("Authorization", "Bearer guess-guess")]).status == 401
+    eventually(lambda: sum(int(count) for count, _ in told()) == 20, "all are told")
+    assert {last for _, last in told()} == {"/status.json of 127.0.0.1: token_unknown"}
+    geod.fetch("/reload", "admin", method="POST", headers=[("Authorization", "Bearer open-sesame-open-sesame"), ("Origin", "https://evil.example")])
+    eventually(lambda: told()[-1] == ("1", "/reload of 127.0.0.1: forbidden"), "and whose page it was not")
+    assert "guess" not in geod.stderr() and len(told()) < 10
+    assert re.search(r" warn admin\.token_file: \S+/admin\.token: everybody may read this secret", geod.stderr())
 
 
 def test_store_of_none(stage):

@@ -328,3 +328,16 @@ def test_every_fault_of_the_data_is_shown_at_start(stage):
     for file in ("topology.toml", "accounts.toml", "devices.toml"):
         assert re.search(rf"{file}:\d+:\d+: ", output.err), output
 
+
+
+@pytest.mark.parametrize("text", ["[[node_states]\n", '[[node_states]]\nid = "nobody"\nseen_at = 2026-01-01T00:00:00Z\n'])
+def test_what_others_write_keeps_no_geod_from_serving(stage, text):
+    """states.toml: its faults are warnings for geod, --check too, and faults for geoctl's checks."""
+    world = stage.world()
+    (world.data / "states.toml").write_text(text)
+    geod = stage.geod(world)
+    assert re.search(r" warn \S*states\.toml:\d+:\d+: ", geod.stderr()) and geod.ask().status == 302
+    assert geod.fetch("/reload", "admin", method="POST").json()["ok"]
+    checked = run_geod(world, "--check")  # ExecStartPre=: it keeps no geod from starting that would serve
+    assert checked.exit == 0 and re.search(r" warn \S*states\.toml:\d+:\d+: ", checked.err), checked
+    assert world.geoctl("data", "validate").exit == 6 and world.geoctl("config", "check").exit == 6

@@ -114,23 +114,32 @@ def test_store_down_at_start_without_a_snapshot(play, own_mongo, tmp_path):
         assert (not_ready.status, not_ready.json()["ready"]) == (503, False) and not_ready.json()["reasons"]
         refused = watch(geod)
         assert (refused.status, refused.code) == (503, "upstream_unavailable") and int(refused.header("Retry-After")) >= 1
+        assert metric(geod, "geod_ready") == 0 and metric(geod, "geod_snapshot_age_seconds") is None
+        store, = geod.fetch("/status.json", "admin").json()["upstreams"]
+        assert store["calls"] >= 1 and store["last_error"], "the start's own attempt"
+        eventually(lambda: metric(geod, 'geod_upstream_state{upstream="store",state="closed"}') == 0, "the breaker opens, with no client there")
         own_mongo.server.start()
         eventually(lambda: ready(geod).status == 200, "geod takes up the topology by itself")
+        assert metric(geod, "geod_ready") == 1 and metric(geod, 'geod_upstream_state{upstream="store",state="closed"}') == 1
         assert eventually(lambda: watch(geod).status == 302, "and serves")
         assert source(geod) == "mongodb"
     finally:
         geod.stop()
 
 
-def test_store_down_at_start_with_the_last_good_topology(play, own_mongo):
-    geod = play()
-    world = geod.world
-    eventually(lambda: list((world.path / "state").glob("topology-*.toml")), "the last good topology is kept")
-    geod.stop()
+def test_killed_while_the_store_goes_down_it_starts_with_the_last_good_topology(tmp_path, own_mongo):
+    world = world_on(tmp_path, own_mongo)
+    geod = world.geod()
+    try:
+        eventually(lambda: list((world.path / "state").glob("topology-*.toml")), "the last good topology is kept")
+    finally:
+        geod.kill()
     own_mongo.server.kill()
+    started = time.monotonic()
     again = world.geod()
     try:
         assert source(again) == "last_good" and ready(again).status == 200
+        print(f"ready {time.monotonic() - started:.3f} s after it was started")
         assert "last good topology is in service" in again.stderr()
         assert watch(again).code == "upstream_unavailable", "nobody is known yet"
         own_mongo.server.start()
@@ -519,3 +528,11 @@ def test_a_lease_runs_out_by_itself(play, own_mongo):
     eventually(lambda: geod.ask("10.1.1.9", access_token="good").status == 302, "a lease ends")
 
 
+def test_debug_tells_what_is_asked_of_the_store(play):
+    geod = play(limited())
+    assert geod.fetch("/log-level?level=trace", "admin", method="POST", host="localhost").status == 200
+    assert geod.ask(MOSCOW, access_token="good").status == 302
+    for line in (" debug store: 1 of tokens: answered, after ", " debug store: a write of leases: answered, after ",
+                 " trace store: the topology: answered, after ", " trace the store: the topology is still ",
+                 " trace store: node_states: answered, after ", " trace the store: reports of 0 nodes are known"):
+        eventually(lambda: line in geod.stderr(), line)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from support.raw_http import eventually
 from support.town import FRANKFURT, MOSCOW, town
 from support.world import ago
 
@@ -68,9 +69,10 @@ def test_it_takes_get_alone(geod):
 
 
 def counted(geod):
-    """All that geod counts and keeps, but for ages."""
+    """All that geod counts and keeps, but for ages and its own looks at a store elsewhere."""
     lines = geod.fetch("/metrics", "admin").body.decode().splitlines()
-    metrics = [line for line in lines if not line.startswith("#") and "_age_seconds" not in line and "store_connections" not in line]
+    metrics = [line for line in lines if not line.startswith("#") and "_age_seconds" not in line and
+               "store_connections" not in line and 'upstream="store"' not in line]
     status = geod.fetch("/status.json", "admin").json()
     return set(metrics) | {f"{key} {json.dumps(row)}" for key in ("nodes", "groups") for row in status[key]} | {
         f"{name} {json.dumps(cache)}" for name, cache in status["caches"].items()}
@@ -83,6 +85,8 @@ def test_nothing_remembers_it(stage, warm):
     geod = stage.geod(facts=facts, health={"report_max_age_s": 3600})
     if warm:
         assert geod.ask(MOSCOW).status == 302
+        if stage.server:  # asked for beside the answer
+            eventually(lambda: 'geod_cache_entries{cache="usage"} 1' in counted(geod), "the usage is there")
     before = counted(geod)
     for token in ("good", None, "stranger", "nobody"):
         assert explain(geod, token=token, **CAMERA).status == 200

@@ -15,6 +15,7 @@ import tomllib
 import pytest
 
 from support import signing, toml
+from support.terminal import on_a_terminal
 from support.town import MOSCOW, NOWHERE, TOKYO, town
 from support.world import BIN, environment, geoctl
 
@@ -539,25 +540,44 @@ def test_two_faults_show_two(world):
     assert output.exit == 6 and "two.toml:2:" in shown and "two.toml:3:" in shown, output
 
 
+# --- where nobody reads on ---
+
+
+def with_stdout(world, stdout, *arguments):
+    """SIGPIPE is ignored, as some that start programs leave it: what geoctl says is then up to geoctl."""
+    return subprocess.run([BIN / "geoctl", "--config", world.config_file, *arguments], stdin=subprocess.DEVNULL, stdout=stdout,
+                          stderr=subprocess.PIPE, text=True, env=environment(), timeout=60, check=False, restore_signals=False)
+
+
+WRITERS = [["config", "show"], ["--help"], ["--version"], ["resolve", MOSCOW], ["--json", "select", "--ip", MOSCOW, "-n", "1000"],
+           ["--json", "token", "check", "stranger", *CAMERA], ["node", "list"]]
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=" ".join)
+def test_a_reader_that_has_gone_ends_it_quietly(world, command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = with_stdout(world, writer, *command)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, ""), done
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=" ".join)
+def test_a_full_disk_is_told(world, command):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = with_stdout(world, full, *command)
+    assert (done.returncode, done.stderr) == (1, "internal: standard output: No space left on device\n"), done
+
+
 # --- colour ---
 
 
-def on_a_terminal(world, *arguments, env=None):
+def shown_by(world, *arguments, env=None):
     """What geoctl prints where stdout is a terminal."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen([BIN / "geoctl", "--config", world.config_file, *arguments], stdin=subprocess.DEVNULL, stdout=follower,
-                               stderr=follower, env=environment({"TERM": "xterm-256color", **(env or {})}))
-    os.close(follower)
-    data = b""
-    try:
-        while chunk := os.read(leader, 65536):
-            data += chunk
-    except OSError:  # Linux says EIO when the other side is closed
-        pass
-    finally:
-        os.close(leader)
-    process.wait(20)
-    return data.decode()
+    command = [BIN / "geoctl", "--config", world.config_file, *arguments]
+    return on_a_terminal(command, {"TERM": "xterm-256color", **(env or {})})[1]
 
 
 def people_commands():
@@ -574,20 +594,20 @@ def test_piped_output_is_plain(world):
         assert "\x1b" not in output.out + output.err, output
 
 
-def test_no_color_is_respected_on_a_terminal(world):
+def test_no_color_is_respected_shown_by(world):
     for arguments in people_commands():
-        shown = on_a_terminal(world, *arguments, env={"NO_COLOR": "1"})
+        shown = shown_by(world, *arguments, env={"NO_COLOR": "1"})
         assert shown and "\x1b" not in shown
 
 
 def test_terminal_shows_the_same_words(world):
     for arguments in people_commands():
         plain = world.geoctl(*arguments).out
-        shown = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", on_a_terminal(world, *arguments))
+        shown = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", shown_by(world, *arguments))
         words, there = (set(re.findall(r"[a-z][a-z-]{3,}", re.sub(r"sig=\S+", "", each))) for each in (plain, shown))
         assert words and words <= there
 
 
 def test_json_is_never_coloured(world):
-    shown = on_a_terminal(world, "--json", "select", "--ip", MOSCOW)
+    shown = shown_by(world, "--json", "select", "--ip", MOSCOW)
     assert json.loads(shown)["group"] == "ru-msk"

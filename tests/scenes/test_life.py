@@ -1,8 +1,12 @@
 """Start, health, stop: contract 2.8, as far as it is there."""
 
+import contextlib
+import fcntl
 import json
+import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -13,8 +17,8 @@ import pytest
 
 from support import raw_http, toml
 from support.raw_http import Closed
-from support.town import MOSCOW
-from support.world import BIN, run_geod, target
+from support.town import MOSCOW, node, small
+from support.world import BIN, environment, run_geod, target
 
 
 def test_healthz(geod):
@@ -123,6 +127,27 @@ def test_no_request_is_lost_at_the_end(stage):
     assert len(geod.world.access_log.read_text().splitlines()) == len(answered)
 
 
+@pytest.mark.files
+def test_killed_it_serves_what_the_last_reload_brought(stage):
+    """What is kept for a start without a store is what was in service last, however that came."""
+    world = stage.world(facts=small(node("a", "here")))
+    geod = world.geod()
+    try:
+        kept = raw_http.eventually(lambda: list((world.path / "state").glob("topology-*.toml")), "the topology is kept")[0]
+        world.write_facts(small(node("b", "here")))
+        geod.signal(signal.SIGHUP)
+        raw_http.eventually(lambda: "node-b" in kept.read_text(), "the new one is kept")
+    finally:
+        geod.kill()
+    (world.path / "data" / "topology.toml").write_text("[[nodes]\n")
+    started = time.monotonic()
+    again = stage.geod(world)
+    assert again.fetch("/readyz", "admin").status == 200
+    print(f"ready {time.monotonic() - started:.3f} s after it was started")
+    assert again.fetch("/status.json", "admin").json()["snapshot"]["source"] == "last_good"
+    assert again.ask(MOSCOW).location.startswith("https://node-b.")
+
+
 def test_bind_failure_ends_with_2_and_names_the_address(stage):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -164,6 +189,29 @@ def test_bad_config_ends_with_2_and_says_where(stage, text, line, key):
         assert re.search(rf"geod\.toml:{line}:\d+: {re.escape(key)}: \S", output.err), output
 
 
+def test_all_that_is_wrong_is_told_in_one_run(stage):
+    """Whatever else in the section of a key is wrong, and whatever else there is."""
+    world = stage.world(listen={"admin": "127.0.0.1:0", "redirect": "127.0.0.1:0"}, lissten={"redirect": "x"},
+                        resolver={"providers": ["networks", "maxmind", "ip-api"], "languag": "en"},
+                        resolver__maxmind={"files": ["none.mmdb"]},
+                        resolver__ip_api={"url": "ftp://x"}, admin={"token_file": "none.token", "tokn": "x"},
+                        tls={"redirect": "127.0.0.1:0", "certificate_file": "none.pem", "key_file": "none.key", "cert": "x"},
+                        log={"access": "none/access.log", "levl": "x"})
+    world.config["resolver.ip-api"] = {**world.config.pop("resolver.ip_api"), "key_file": "none.key2"}
+    world.config["signing"].update(keys=[{"id": "k2", "secret_file": "none.hex"}], tl_s=5)
+    world.write_config()
+    (world.data / "accounts.toml").write_text("[[users]]\n")
+    expected = {"lissten", "resolver.languag", "resolver.maxmind.files", "resolver.ip-api.url", "resolver.ip-api.key_file",
+                "admin.token_file", "admin.tokn", "tls.certificate_file", "tls.key_file", "tls.cert", "log.access", "log.levl",
+                "signing.active", "signing.keys", "signing.tl_s"}
+    for arguments in ([], ["--check"]):
+        output = run_geod(world, *arguments)
+        assert output.exit == 2
+        assert set(re.findall(r"geod\.toml:\d+:\d+: ([\w.-]+): ", output.err)) == expected, output
+        if not world.mongo:
+            assert "accounts.toml:" in output.err
+
+
 def test_broken_config(stage):
     world = stage.world()
     for text in ("[signing\n", "x = = 1\n", "\x00\x01", "a = " + "[" * 5000):
@@ -173,6 +221,100 @@ def test_broken_config(stage):
     world.config_file.unlink()
     output = run_geod(world)
     assert output.exit == 2 and "geod.toml" in output.err
+
+
+def test_signals_that_come_while_it_starts_are_seen_to_when_it_has(stage):
+    world = stage.world()
+    text = world.config_file.read_text()
+    world.config_file.write_text(text + "# a long one\n" * (16 << 20 >> 4))
+    process = subprocess.Popen([BIN / "geod", "--config", world.config_file], stderr=subprocess.PIPE, text=True, cwd="/",
+                               env=environment())
+    fds = f"/proc/{process.pid}/fd"
+
+    def reads():
+        try:
+            return str(world.config_file) in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]
+        except OSError:
+            return False
+
+    try:
+        end = time.monotonic() + 20
+        while not reads():
+            assert time.monotonic() < end and process.poll() is None
+        process.send_signal(signal.SIGHUP)
+        whole = world.path / "whole.toml"
+        whole.write_text(text)
+        whole.replace(world.config_file)
+        told = next((line for line in process.stderr if "audit reload, by SIGHUP" in line), None)
+        assert told and told.endswith(": done\n")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+@pytest.mark.files
+def test_check_can_be_interrupted(stage):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a store that never answers
+        world = stage.world(store={"kind": "mongodb", "uri": "mongodb://127.0.0.1:%d" % silent.getsockname()[1]},
+                            deadline={"store_ms": 60000})
+        process = subprocess.Popen([BIN / "geod", "--config", world.config_file, "--check"], cwd="/", env=environment())
+        try:
+            silent.accept()[0].close()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(8) == -signal.SIGINT
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_limit_of_file_sizes_costs_lines_not_the_process(stage):
+    geod = stage.geod()
+    usual = resource.prlimit(geod.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(geod.process.pid, resource.RLIMIT_FSIZE, (0, usual[1]))
+    for _ in range(2):  # its audit line has nowhere to go
+        assert geod.fetch("/log-level?level=info", "admin", method="POST").status == 200
+    assert geod.ask(MOSCOW).status == 302
+    resource.prlimit(geod.process.pid, resource.RLIMIT_FSIZE, usual)
+
+
+def test_whoever_does_not_read_its_messages_holds_nothing_up(stage):
+    """stderr is a pipe that is full, and stays so."""
+    admin = stage.folder / "admin.sock"
+    world = stage.world(listen={"admin": f"unix:{admin}"}, log={"level": "trace", "access": "off"}, http={"drain_s": 3})
+
+    def ask(method, path):
+        asked = ["curl", "-sS", "-m", "20", "--unix-socket", admin, "-X", method, "-o", "/dev/null", "-w", "%{http_code}", f"http://localhost{path}"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+    unread, full = os.pipe()
+    fcntl.fcntl(full, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(full, b"x" * 4096)
+    process = subprocess.Popen([BIN / "geod", "--config", world.config_file], stderr=full, stdout=subprocess.DEVNULL, cwd="/",
+                               env=environment())
+    try:
+        raw_http.eventually(admin.exists, "geod starts")
+        for asked in (("POST", "/reload"), ("POST", "/log-level?level=info"), ("GET", "/healthz"), ("GET", "/metrics")):
+            assert ask(*asked) == "200"
+        assert len(os.read(unread, 4096)) == 4096
+        assert ask("POST", "/log-level?level=info") == "200"
+        told = os.read(unread, 4096).decode().splitlines()
+        assert re.search(r" warn lines of this log that were not taken in time and are lost: [1-9]", told[0]), told
+        assert " audit log level " in told[1], told
+        os.set_blocking(full, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(full, b"x")
+        os.set_blocking(full, True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(unread)
+        os.close(full)
 
 
 def test_bad_config_ends_with_2_where_nobody_can_be_told(stage):

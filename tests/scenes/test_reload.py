@@ -1,6 +1,11 @@
 """Reading everything anew while geod runs: all of it counts, or nothing. Contract 2.8."""
 
+import base64
+import json
+import os
 import signal
+import socket
+import subprocess
 import threading
 
 import pytest
@@ -10,8 +15,13 @@ from support.town import MOSCOW, node, small, town
 from support.world import target
 
 
+HERE = f"SIGHUP of uid {os.getuid()}"
+
+
 def reloads(geod):
-    return [line.split(" ", 1)[1] for line in geod.stderr().splitlines() if " reload, by " in line]
+    """["reload, by SIGHUP: done"]"""
+    lines = [line.split(" audit ", 1)[1] for line in geod.stderr().splitlines() if " audit reload, by " in line]
+    return [line.replace(HERE, "SIGHUP") for line in lines]
 
 
 def hang_up(geod):
@@ -33,7 +43,7 @@ def test_data_counts_from_a_reload_on(stage):
     facts["tokens"] = [each for each in facts["tokens"] if each["owner_id"] != "u-guest"]
     geod.world.write_facts(facts)
     assert chosen(geod) == "node-a"
-    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert hang_up(geod) == "reload, by SIGHUP: done"
     assert chosen(geod) == "node-b"
     assert geod.ask(MOSCOW, access_token="guest").code == "token_unknown"
 
@@ -46,7 +56,7 @@ def test_what_is_wrong_is_told_and_changes_nothing(stage):
     geod.world.write_facts(facts)
     geod.world.config["signing"]["ttl_s"] = 0
     geod.world.write_config()
-    assert hang_up(geod) == "error reload, by SIGHUP: refused; what is in service stays"
+    assert hang_up(geod) == "reload, by SIGHUP: refused; what is in service stays"
     errors = [line for line in geod.stderr().splitlines() if " error " in line]
     assert any("nodes.weight" in line and "topology.toml:" in line for line in errors)
     assert any("signing.ttl_s" in line and "geod.toml:" in line for line in errors)
@@ -54,7 +64,7 @@ def test_what_is_wrong_is_told_and_changes_nothing(stage):
     geod.world.config["signing"]["ttl_s"] = 60
     geod.world.write_config()
     geod.world.write_facts(small(node("b", "here")))
-    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert hang_up(geod) == "reload, by SIGHUP: done"
     assert chosen(geod) == "node-b"
 
 
@@ -68,7 +78,7 @@ def test_keys_are_read_anew(stage):
     world.write_config()
     old_url = geod.ask(MOSCOW).location
     assert "kid=k1" in old_url
-    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert hang_up(geod) == "reload, by SIGHUP: done"
     url = geod.ask(MOSCOW).location
     assert "kid=k2" in url
     for each in (old_url, url):  # both hold at the nodes' gate
@@ -83,7 +93,7 @@ def test_what_takes_a_restart_is_told(stage):
     geod.world.config["signing"]["ttl_s"] = 77
     geod.world.write_config()
     for _ in range(2):  # as long as they are not in force
-        assert hang_up(geod) == "warn reload, by SIGHUP: done, but these take a restart: listen.resolver, http.threads"
+        assert hang_up(geod) == "reload, by SIGHUP: done, but these take a restart: listen.resolver, http.threads"
     assert geod.ask(MOSCOW).status == 302
 
 
@@ -93,12 +103,12 @@ def test_what_is_known_of_nodes_outlives_a_reload(stage):
     facts["nodes"][0]["admin"] = "drain"
     geod = stage.geod(facts=facts)
     since = geod.fetch("/status.json", "admin").json()["nodes"]
-    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert hang_up(geod) == "reload, by SIGHUP: done"
     assert geod.fetch("/status.json", "admin").json()["nodes"] == since
     facts["nodes"][0]["admin"] = "online"
     geod.world.write_facts(facts)
-    assert hang_up(geod) == "info reload, by SIGHUP: done"
-    eventually(lambda: "node node-a: drain -> up, by admin" in geod.stderr(), "its change is told")
+    assert hang_up(geod) == "reload, by SIGHUP: done"
+    eventually(lambda: "audit node node-a: drain -> up, by admin" in geod.stderr(), "its change is told")
 
 
 def test_caches_are_kept_where_their_config_is(stage):
@@ -107,7 +117,7 @@ def test_caches_are_kept_where_their_config_is(stage):
     for i in range(5):
         geod.ask(MOSCOW, camera=str(i))
     known = entries()
-    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert hang_up(geod) == "reload, by SIGHUP: done"
     assert entries() == known
 
 
@@ -154,10 +164,14 @@ def reload_counts(geod):
     return [int(text.split(f'geod_reloads_total{{result="{result}"}} ')[1].split()[0]) for result in ("ok", "refused")]
 
 
+def last_reload_ok(geod):
+    return int(geod.fetch("/metrics", "admin").body.decode().split("\ngeod_last_reload_ok ")[1].split()[0])
+
+
 @pytest.mark.files
 def test_by_http_it_is_the_same(stage):
     geod = stage.geod(facts=small(node("a", "here")))
-    assert last_reload(geod) is None and reload_counts(geod) == [0, 0]
+    assert last_reload(geod) is None and reload_counts(geod) == [0, 0] and last_reload_ok(geod) == 1
     geod.world.config["listen"]["resolver"] = "127.0.0.1:0"
     geod.world.write_config()
     geod.world.write_facts(small(node("b", "here")))
@@ -173,14 +187,31 @@ def test_by_http_it_is_the_same(stage):
     fault, = refused.json()["faults"]
     assert fault["file"].endswith("topology.toml") and fault["key"] == "nodes.weight" and fault["line"] > 0 and fault["col"] > 0
     assert chosen(geod) == "node-b" and last_reload(geod)["ok"] is False and reload_counts(geod) == [1, 1]
+    assert last_reload_ok(geod) == 0
     told = reloads(geod)
-    assert told[-1] == "error reload, by POST /reload of 127.0.0.1: refused; what is in service stays"
+    assert told[-1] == "reload, by POST /reload of 127.0.0.1: refused; what is in service stays"
+    geod.world.write_facts(small(node("c", "here")))
+    assert post(geod, "/reload").status == 200 and last_reload_ok(geod) == 1
+
+
+@pytest.mark.files
+def test_what_it_says_of_nodes_is_so_when_it_is_answered(stage):
+    facts = small(node("a", "here"), node("b", "here"))
+    geod = stage.geod(facts=facts)
+    for i in range(20):
+        facts["nodes"][0]["admin"], state = ("drain", "drain") if i % 2 == 0 else ("online", "up")
+        geod.world.write_facts(facts)
+        assert post(geod, "/reload").status == 200
+        assert geod.states()["node-a"] == state
+    told = [line.split(" audit ", 1)[1] for line in geod.stderr().splitlines() if " audit node " in line]
+    assert sorted(told) == ["node node-a: drain -> up, by admin"] * 10 + ["node node-a: up -> drain, by admin"] * 10, "each once"
 
 
 def test_the_level_of_the_log_is_set_until_it_is_read_anew(stage):
     geod = stage.geod()
     assert post(geod, "/log-level?level=error").json() == {"level": "error"}
-    assert hang_up_quietly(geod)
+    assert " audit log level error, by POST /log-level of 127.0.0.1\n" in geod.stderr()
+    assert hang_up(geod) == "reload, by SIGHUP: done"  # who had it do something is told at any level
     geod.world.config["log"]["level"] = "warn"
     geod.world.write_config()
     assert post(geod, "/reload").status == 200
@@ -190,11 +221,15 @@ def test_the_level_of_the_log_is_set_until_it_is_read_anew(stage):
     assert geod.fetch("/log-level?level=info", "admin").status == 405
 
 
-def hang_up_quietly(geod):
-    before = reload_counts(geod)[0]
-    geod.signal(signal.SIGHUP)
-    eventually(lambda: reload_counts(geod)[0] > before, "it has read everything anew")
-    return not reloads(geod)
+def test_audit_says_who_over_a_unix_socket(stage, tmp_path):
+    path = tmp_path / "admin.sock"
+    geod = stage.geod(listen={"admin": f"unix:{path}"})
+    for ask, line in (("/reload", "reload, by POST /reload of uid {}: done"), ("/log-level?level=error", "log level error, by POST /log-level of uid {}")):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(f"POST {ask} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert f" audit {line.format(os.getuid())}\n" in geod.stderr()
 
 
 def test_pages_of_others_can_ask_for_nothing(stage):
@@ -224,9 +259,43 @@ def test_a_token_is_asked_for_but_for_health(stage):
     assert post(geod, "/reload").code == "missing_token"
     assert post(geod, "/reload", shown, "geod.example.com").status == 200
     (world.path / "admin.token").write_text("another\n")
-    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert hang_up(geod) == "reload, by SIGHUP: done"
     assert geod.fetch("/metrics", "admin", headers=shown).code == "token_unknown"
     assert "sesame" not in geod.stderr()
+
+
+def basic(pair):
+    return [("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())]
+
+
+def test_the_token_is_a_browsers_password_too(stage):
+    token = "pass:word/+?"
+    world = stage.world(admin={"token_file": "admin.token"})
+    (world.path / "admin.token").write_text(token)
+    (world.path / "admin.token").chmod(0o600)
+    geod = stage.geod(world)
+
+    def challenges(path, **keys):
+        return sorted(value for name, value in geod.fetch(path, "admin", **keys).headers if name.lower() == "www-authenticate")
+
+    for path in ("/", "/app.js", "/app.css", "/icon.svg"):
+        assert challenges(path) == ['Basic realm="geod"', "Bearer"], "the page has a browser ask"
+    assert challenges("/", headers=basic("ops:guess")) == ['Basic realm="geod"', "Bearer"]
+    assert challenges("/status.json") == ["Bearer"], "what it fetches does not, every 2 s"
+    for pair in (f":{token}", f"ops:{token}", f"o:{token}", f"op:{token}"):  # with and without padding
+        for path in ("/", "/app.js", "/status.json", "/metrics"):
+            assert geod.fetch(path, "admin", headers=basic(pair)).status == 200
+    for pair in (token, "ops:", f"{token}:ops", f"ops:{token} ", f"ops:{token[:-1]}"):
+        assert geod.fetch("/status.json", "admin", headers=basic(pair)).status == 401
+    for line in ("Basic", "Basic ", "Basic =", "Basic ====", "Basic !!!!", f"Basic {token}", "Basic OmE", f"Digest {token}"):
+        assert geod.fetch("/status.json", "admin", headers=[("Authorization", line)]).status == 401
+    port = geod.addresses["admin"][1]
+    assert post(geod, "/reload", [*basic(f":{token}"), ("Origin", "https://evil.example")]).code == "forbidden", "a browser remembers it"
+    assert post(geod, "/reload", [*basic(f":{token}"), ("Origin", "null")]).code == "forbidden"
+    assert post(geod, "/reload", [*basic(f":{token}"), ("Origin", f"http://localhost:{port}")], f"localhost:{port}").status == 200
+    url = f"http://127.0.0.1:{port}/status.json"
+    assert json.loads(subprocess.run(["curl", "-sf", "-u", f":{token}", url], capture_output=True, check=True, timeout=30).stdout)["nodes"]
+    assert "word" not in geod.stderr()
 
 
 @pytest.mark.files
@@ -235,5 +304,5 @@ def test_health_checks_follow_a_reload(stage):
     geod = stage.geod(facts=facts, health={"interval_ms": 3600000})
     geod.world.config["health"]["interval_ms"] = 100
     geod.world.write_config()
-    assert hang_up(geod) == "info reload, by SIGHUP: done"
+    assert hang_up(geod) == "reload, by SIGHUP: done"
     eventually(lambda: "node node-a: up -> unhealthy, by check" in geod.stderr(), "it is checked as often as asked")

@@ -407,6 +407,20 @@ def test_changed_database_is_noticed_without_a_signal(stage):
     eventually(lambda: resolve(geod, "77.88.55.60").json()["city"] == "Zelenograd", "the new database serves")
 
 
+def test_reload_takes_a_database_as_it_is_now(stage):
+    """However new it is: who has written it and reloads at once is told what came of it."""
+    world = resolver_world(stage)
+    file = world.path / "city.mmdb"
+    geod = stage.geod(world)
+    os.replace(city.write(world.path / "new.mmdb", one_city("Zelenograd")), file)
+    assert geod.fetch("/reload", "admin", method="POST").status == 200
+    assert resolve(geod, "77.88.55.60").json()["city"] == "Zelenograd"
+    file.write_bytes(b"no database\n" * 100)
+    refused = geod.fetch("/reload", "admin", method="POST")
+    assert refused.status == 422 and [each["key"] for each in refused.json()["faults"]] == ["resolver.maxmind.files"]
+    assert resolve(geod, "77.88.55.60").json()["city"] == "Zelenograd"
+
+
 @pytest.mark.parametrize("harm", ["truncated", "empty", "text", "other type", "gone"])
 def test_bad_database_leaves_the_old_one_in_service(stage, harm):
     world = resolver_world(stage)
@@ -423,7 +437,7 @@ def test_bad_database_leaves_the_old_one_in_service(stage, harm):
         city.settle(file, -1000)
     eventually(lambda: re.search(rf"error .*{file}.*stays in service", geod.stderr()), "the fault is told")
     geod.signal(signal.SIGHUP)
-    eventually(lambda: "reload, by SIGHUP: refused; what is in service stays" in geod.stderr(), "nor is it reloaded")
+    eventually(lambda: ": refused; what is in service stays" in geod.stderr(), "nor is it reloaded")
     assert resolve(geod, "77.88.55.60").json()["city"] == "Moscow"
     assert geod.fetch("/status.json", "admin").json()["resolver"]["files"][0]["build_epoch"] == 1_800_000_000
     file.write_bytes(whole.replace(b"Moscow", b"Moskva"))

@@ -4,12 +4,13 @@ import queue
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
 from support import raw_http
-from support.raw_http import Closed
 from support.town import MOSCOW, town
+from support.upgrades import upgrade_under_load
 from support.world import run_geod, target
 
 
@@ -66,19 +67,33 @@ def listening(address=("127.0.0.1", 0), family=socket.AF_INET):
     return it
 
 
-def test_is_told_of_the_start_a_reload_and_the_end(stage, manager):
+def test_is_told_of_the_start_and_the_end(stage, manager):
     geod = stage.geod(env=manager.env())
     assert manager.next() == {"READY": "1"}
     host, port = geod.addresses["redirect"]
     assert f"redirect {host}:{port}" in manager.next()["STATUS"]
-    geod.signal(signal.SIGHUP)
-    told = manager.next()
-    assert told["RELOADING"] == "1" and int(told["MONOTONIC_USEC"]) > 0
-    assert manager.next() == {"READY": "1"}
     geod.signal(signal.SIGTERM)
     told = manager.until("STOPPING")[-1]
     assert told["STOPPING"] == "1" and int(told["EXTEND_TIMEOUT_USEC"]) > 10_000_000
     assert geod.process.wait(15) == 0
+
+
+@pytest.mark.parametrize("by", ["SIGHUP", "POST"])
+def test_is_told_of_a_reload_until_it_is_done_or_refused(stage, manager, by):
+    geod = stage.geod(env=manager.env())
+    manager.until("STATUS")
+    for ttl_s, outcome in ((77, "done"), (0, "refused; what is in service stays"), (78, "done")):
+        geod.world.config["signing"]["ttl_s"] = ttl_s
+        geod.world.write_config()
+        begun = time.monotonic_ns() // 1000
+        if by == "SIGHUP":
+            geod.signal(signal.SIGHUP)
+        else:
+            geod.fetch("/reload", "admin", method="POST", host="localhost")
+        told = manager.next()
+        assert told["RELOADING"] == "1" and begun <= int(told["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+        assert manager.next() == {"READY": "1"}
+        assert geod.stderr().splitlines()[-1].endswith(f": {outcome}")
 
 
 def test_ready_means_that_all_listeners_are_bound(stage, manager):
@@ -158,6 +173,17 @@ def test_passed_sockets_take_the_place_of_the_addresses(stage, tmp_path):
             assert early.read().status == 302
 
 
+def test_a_reload_does_not_ask_for_a_restart_that_would_change_nothing(stage):
+    """The passed socket is in the place of the address whatever that says; of a listener without one it is told."""
+    with listening() as redirect:
+        geod = stage.geod(sockets=[("redirect", redirect)])
+        geod.world.config["listen"].update(redirect="127.0.0.1:1", verify="127.0.0.1:1")
+        geod.world.write_config()
+        reloaded = geod.fetch("/reload", "admin", method="POST", host="localhost")
+        assert reloaded.json() == {"ok": True, "needs_restart": ["listen.verify"], "faults": []}
+        assert geod.ask(MOSCOW).status == 302
+
+
 def test_ipv6_socket(stage):
     with listening(("::1", 0), socket.AF_INET6) as redirect:
         geod = stage.geod(sockets=[("redirect", redirect)], http={"trusted_proxies": ["::1/128"]})
@@ -190,6 +216,12 @@ def test_sockets_that_do_not_fit(stage, tmp_path):
         assert world.geod(sockets=[("redirect", public)]).stop() is None
 
 
+def test_a_name_for_each_socket(stage):
+    with listening() as redirect:
+        output = run_geod(stage.world(), sockets=[("redirect:verify", redirect)])
+        assert output.exit == 2 and "LISTEN_FDS, LISTEN_FDNAMES: not one name for each socket" in output.err, output
+
+
 def test_check_leaves_passed_sockets_alone(stage):
     with listening() as redirect:
         output = run_geod(stage.world(), "--check", sockets=[("web", redirect)])
@@ -209,49 +241,21 @@ def test_key_and_token_from_credentials(stage, tmp_path):
     assert geod.verify("/" + uri, host).status == 204
     output = run_geod(world)
     assert output.exit == 2 and "CREDENTIALS_DIRECTORY is not set" in output.err, output
+    output = run_geod(world, "--check")  # by hand, outside the service
+    assert output.exit == 0 and "credential:signing-key is not checked: CREDENTIALS_DIRECTORY is not set" in output.err, output
     (credentials / "signing-key").unlink()
     output = run_geod(world, env=env)
     assert output.exit == 2 and "signing-key" in output.err, output
 
 
 def test_five_upgrades_under_load(stage, manager):
-    """The next geod gets the socket while the one before it drains: no request fails, on a connection of its own or on one that is kept."""
     world = stage.world(http={"drain_s": 20, "trusted_proxies": ["127.0.0.1/32"], "threads": 2})
-    env = {"GEO_LISTEN_ADMIN": "127.0.0.1:0", "GEO_LISTEN_VERIFY": ""}
-    answered, failed, over = [0, 0], [], threading.Event()
-
-    def client(kept):
-        while not over.is_set():
-            try:
-                with raw_http.Connection(redirect.getsockname()) as connection:
-                    while True:
-                        answer = connection.ask(target(), headers=() if kept else [("Connection", "close")])
-                        assert answer.status == 302, answer
-                        answered[kept] += 1
-                        if over.is_set() or (answer.header("Connection") or "").lower() == "close":
-                            break
-            except (OSError, Closed, AssertionError) as fault:
-                failed.append((kept, repr(fault)))
-
+    env = manager.env(GEO_LISTEN_ADMIN="127.0.0.1:0", GEO_LISTEN_VERIFY="")
     with listening() as redirect:
-        running = stage.geod(world, env=manager.env(**env), sockets=[("redirect", redirect)])
-        clients = [threading.Thread(target=client, args=[kept]) for kept in (True, False) * 3]
-        for it in clients:
-            it.start()
-        try:
-            for _ in range(5):
-                before = list(answered)
-                raw_http.eventually(lambda: all(now > was + 20 for now, was in zip(answered, before)), "requests are under way")
-                following = stage.geod(world, env=manager.env(**env), sockets=[("redirect", redirect)])
-                running.signal(signal.SIGTERM)
-                assert running.process.wait(40) == 0, running.stderr()
-                running = following
-        finally:
-            over.set()
-            for it in clients:
-                it.join(30)
-    assert not failed, f"{len(failed)} of {sum(answered)}: {failed[:3]}"
-    assert min(answered) > 100
+        running, answered = upgrade_under_load(
+            5, lambda: stage.geod(world, env=env, sockets=[("redirect", redirect)]),
+            lambda: raw_http.Connection(redirect.getsockname()),
+            lambda connection, kept: connection.ask(target(), headers=() if kept else [("Connection", "close")]))
     running.stop()
-    lines = world.log_lines(sum(answered))
-    assert len(lines) == sum(answered) and {line["status"] for line in lines} == {302}
+    lines = world.log_lines(answered)
+    assert len(lines) == answered and {line["status"] for line in lines} == {302}

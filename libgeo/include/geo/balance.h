@@ -96,9 +96,26 @@ struct Query {
 // The same camera, the same key, on every machine: XXH3-64 of "server\0camera".
 GEO_EXPORT std::uint64_t camera_key(std::string_view server, std::string_view camera);
 
+// Why the node that was chosen was it. The last true one, in this order, is told.
+enum class Why : std::uint8_t {
+  first,            // what the policy came to first, in the client's own group
+  unavailable,      // that one may not serve: it is down, drained, full, forbidden, or in its slow start
+  excluded,         // the client wants another one
+  overloaded,       // it has more than its share (balance_factor)
+  exclude_ignored,  // the client wants another one, and there is none
+  fallback_group,
+  fallback_pattern,
+  panic,  // too little is healthy, and nobody else may serve
+};
+inline constexpr std::array<std::string_view, 8> kWhyNames{
+    "first", "unavailable", "excluded", "overloaded", "exclude_ignored", "fallback_group", "fallback_pattern", "panic"};
+constexpr std::string_view name_of(Why why) { return kWhyNames[static_cast<std::size_t>(why)]; }
+
 struct Choice {
   Index node = kNone, group = kNone, pattern = kNone;
   bool exclude_ignored = false;  // nobody else was left
+  Why why = Why::first;
+  std::uint32_t spill = 0;  // what Live counts where another group than the client's own serves; 0: its own does
 };
 
 // What select() did, for the trace.
@@ -152,7 +169,7 @@ class GEO_EXPORT Balancer {
   std::optional<Choice> walk(const Pass& pass, Account* account) const;
   // Null: nobody of that group may serve.
   const Candidate* choose(Admission& may, Policy policy) const;
-  const Candidate* choose_by(const Admission& may, Policy policy) const;
+  const Candidate* choose_by(Admission& may, Policy policy) const;
   Admission admission(const Pass& pass, Index group, Index pattern) const;
   bool over_quota(const Pass& pass, Index group) const;
   void tell(const Admission& may, const Pass& pass, Index pattern, Index chosen, Account& account) const;
@@ -170,6 +187,7 @@ class GEO_EXPORT Balancer {
   std::vector<std::uint32_t> table_of_;  // [partner][group][pattern][format, any]: one table may serve many
   std::uint32_t realms_ = 0;             // of all tables
   std::vector<double> capacity_;         // by group: its nodes' together
+  std::vector<std::uint32_t> flows_;     // by group, and the end: the first of its flows - own, fallbacks, former ones
   std::vector<std::uint8_t> rules_;      // by group: a rule about countries binds it or one of its nodes
   bool any_rules_ = false;               // somewhere
   std::vector<Index> limited_;           // by partner: which of those with a max_share it is; kNone: none of them

@@ -25,6 +25,7 @@
 #include "geo/io/mmdb.h"
 #include "geo/io/mongo.h"
 #include "geo/io/system.h"
+#include "geo/io/tls.h"
 #include "geo/redirect.h"
 #include "geo/resolve.h"
 
@@ -39,10 +40,13 @@ struct Options {
   bool last_good = false;             // where there is no topology to be had, the last good one serves, or none yet
   bool signing = true;                // false: keys are neither read nor needed
   bool credentials_may_lack = false;  // a check outside the service: credential:NAME is noted where there are none
+  bool log_may_lack = false;          // a check by another user: an access log that cannot be opened is noted
+  bool reports_may_fail = false;      // as geod serves: faults of states.toml are told to `log`, good rows count
   // In service until now: what the new config leaves as it was - indexes, caches, connections - is taken over from it.
   std::shared_ptr<const World> before;
   // Told of documents that cannot be read; from any thread, also later.
   std::function<void(const std::string&)> log = [](const std::string&) {};
+  ToldOfCalls told{};  // of what upstreams are asked, also after reloads
 };
 
 // The topology in service.
@@ -83,15 +87,17 @@ struct World {
   config::Config config;
   redirect::Snapshot snapshot;
   client::TrustedProxies trusted_proxies;
-  std::optional<Digest> admin_token;                  // of the token that operators show; nothing: none is asked for
-  TopologyInfo topology;                              // where there is one
-  std::shared_ptr<const io::MongoStore> store;        // null: the store is in files, or there is none
-  Digest store_uri{};                                 // that it was opened with
-  std::shared_ptr<const auth::Authorizer> authority;  // what the auth listener answers: the store's own word
-  std::shared_ptr<const io::AuthClient> auth_client;  // null: no [auth] url
-  std::vector<Database> databases;                    // of Options::indexed
-  std::shared_ptr<resolve::PlaceCache> places;        // null: no provider needs it
+  std::optional<Digest> admin_token;                    // of the token that operators show; nothing: none is asked for
+  std::shared_ptr<const io::TlsIdentity> tls_identity;  // null: nothing is served with TLS
+  TopologyInfo topology;                                // where there is one
+  std::shared_ptr<const io::MongoStore> store;          // null: the store is in files, or there is none
+  Digest store_uri{};                                   // that it was opened with
+  std::shared_ptr<const auth::Authorizer> authority;    // what the auth listener answers: the store's own word
+  std::shared_ptr<const io::AuthClient> auth_client;    // null: no [auth] url
+  std::vector<Database> databases;                      // of Options::indexed
+  std::shared_ptr<resolve::PlaceCache> places;          // null: no provider needs it
   std::shared_ptr<Watched> watched = std::make_shared<Watched>();
+  ToldOfCalls told{};  // for the worlds that follow
 
   // False: there is no store; or it cannot be reached and there is no last good topology, so nobody can be served yet.
   bool has_topology() const { return snapshot.topology != nullptr; }
@@ -138,16 +144,15 @@ struct RefreshedTopology {
 };
 GEO_EXPORT RefreshedTopology refresh_topology(const World& world);
 
-// Keeps the topology in service in the state directory, for a start without the store. The error is told once; there
-// is none where somebody else keeps it. Blocks on the file; one thread at a time.
-GEO_EXPORT tl::expected<void, std::string> keep_last_good(const World& world);
+// Keeps the topology in service in the state directory, for a start without the store. Blocks on the file; one thread
+// at a time.
+GEO_EXPORT tl::expected<void, io::NotKept> keep_last_good(const World& world);
 
 // Takes up a city database whose file changed since, one at a time: a new world with its new index, or none. A
 // file that is being written, or was this very second, is left for the next look. Faults: what cannot be used, told
 // once per change; the old index stays. Blocks for seconds where there is something to read; one thread at a time.
 struct Refreshed {
   Change change;  // null: nothing new
-  std::optional<io::MmdbInfo> loaded;
   Faults faults;
 };
 GEO_EXPORT Refreshed refresh_databases(const World& world);

@@ -133,6 +133,11 @@ struct Config {
   };
   std::map<std::string, Position, std::less<>> positions;
 
+  // Is it served, in plain or with TLS?
+  bool serves_redirect() const { return !listen.redirect.empty() || !tls.redirect.empty(); }
+  bool serves_resolver() const { return !listen.resolver.empty() || !tls.resolver.empty(); }
+  bool has_tls() const { return !tls.redirect.empty() || !tls.resolver.empty(); }
+
   // An empty path stays empty.
   GEO_EXPORT std::filesystem::path path(std::string_view relative) const;
 };
@@ -146,7 +151,10 @@ struct Read {
   Config config;
   Faults faults;
 };
-GEO_EXPORT Read read_file(const std::filesystem::path& file, const std::vector<Variable>& environment);
+// What counts of a file that is no TOML: nothing, or what stands above the line that its fault names.
+enum class IfBroken : std::uint8_t { nothing, above };
+GEO_EXPORT Read read_file(const std::filesystem::path& file, const std::vector<Variable>& environment,
+                          IfBroken if_broken = IfBroken::nothing);
 // The defaults and the environment alone.
 GEO_EXPORT Read read_defaults(const std::vector<Variable>& environment);
 

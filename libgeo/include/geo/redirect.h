@@ -114,6 +114,17 @@ struct Trace {
   balance::Account account;
 };
 
+// How long the steps of one walk took.
+struct StepTimes {
+  std::array<std::chrono::nanoseconds, kStepNames.size()> took{};
+  std::array<bool, kStepNames.size()> ran{};  // to an answer, be it a refusal
+
+  void add(Step step, std::chrono::nanoseconds duration) {
+    took[static_cast<std::size_t>(step)] += duration;
+    ran[static_cast<std::size_t>(step)] = true;
+  }
+};
+
 // ---- the decision ----
 
 struct Snapshot;
@@ -180,9 +191,9 @@ struct Snapshot {
 // Returns false where Wait::never() met a step that would have to wait: nothing is decided, run it again on a worker
 // with a deadline. With one it always decides; a port that still has no answer is deadline_exceeded. Threads: any
 // number at once, each with its own `decision`. Allocates nothing on the warm path but for buffers that have to grow.
-// `clock` is read for the trace's durations and the deadline only.
+// `clock` is read for the durations of a trace and of `times` only; there a lease is part of `bill`.
 GEO_EXPORT bool decide(const Request& request, const Snapshot& snapshot, Wait wait, const Clock& clock,
-                       Decision& decision, Trace* trace = nullptr);
+                       Decision& decision, Trace* trace = nullptr, StepTimes* times = nullptr);
 
 // {"location":..,"node":..,"group":..,"pattern":..,"format":..,"expires_at":..,"alternates":[..]}
 GEO_EXPORT void append_json(std::string& out, const Request& request, const Snapshot& snapshot,

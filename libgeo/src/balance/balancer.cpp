@@ -26,6 +26,7 @@ Balancer::Balancer(std::shared_ptr<const place::Topology> topology, Settings set
     }
     formats_.push_back(bits);
   }
+  flows_.push_back(0);
   for (Index group = 0; group < rows.groups.size(); ++group) {
     bool rules = !rows.groups[group].forbid.empty();
     double capacity = 0;
@@ -36,6 +37,7 @@ Balancer::Balancer(std::shared_ptr<const place::Topology> topology, Settings set
     any_rules_ = any_rules_ || rules;
     rules_.push_back(rules ? 1 : 0);
     capacity_.push_back(capacity);
+    flows_.push_back(flows_.back() + 2 + static_cast<std::uint32_t>(topology_->fallback_groups(group).size()));
   }
   Index limited = 0;
   for (const place::Partner& partner : rows.partners) {
@@ -63,7 +65,10 @@ std::optional<Choice> Balancer::select(const Query& query, const Live& live, Acc
   if (auto choice = walk({query, live, {}, true}, account)) return choice;
   if (query.exclude.empty()) return std::nullopt;
   auto choice = walk({query, live, {}, false}, account);
-  if (choice) choice->exclude_ignored = true;
+  if (choice) {
+    choice->exclude_ignored = true;
+    choice->why = std::max(choice->why, Why::exclude_ignored);
+  }
   return choice;
 }
 
@@ -104,7 +109,13 @@ std::optional<Choice> Balancer::walk(const Pass& pass, Account* account) const {
           passed_over = true;
         }
         if (account != nullptr) tell(may, pass, pattern, chosen == nullptr ? kNone : chosen->node, *account);
-        if (chosen != nullptr) return Choice{chosen->node, group, pattern, false};
+        if (chosen == nullptr) continue;
+        const std::uint32_t spill = i == 0 ? 0 : flows_[own_group] + static_cast<std::uint32_t>(i);
+        Why why = may.why;
+        if (i > 0) why = Why::fallback_group;
+        if (pattern != own_pattern) why = Why::fallback_pattern;
+        if (in_panic) why = Why::panic;
+        return Choice{chosen->node, group, pattern, false, why, spill};
       }
     }
     return std::nullopt;
@@ -131,10 +142,11 @@ const Candidate* Balancer::choose(Admission& may, Policy policy) const {
   if (const Candidate* const chosen = choose_by(may, policy)) return chosen;
   // Nobody else: then those in their slow start take all.
   may.any_ramp = true;
+  may.why = Why::first;
   return choose_by(may, policy);
 }
 
-const Candidate* Balancer::choose_by(const Admission& may, Policy policy) const {
+const Candidate* Balancer::choose_by(Admission& may, Policy policy) const {
   switch (policy) {
     case Policy::weighted:
       return by_weight(may);

@@ -27,6 +27,7 @@ Live::Live(std::shared_ptr<const Balancer> balancer)
     : balancer_(std::move(balancer)),
       nodes_(new Node[balancer_->topology().rows().nodes.size()]),
       groups_(new Group[balancer_->topology().rows().groups.size()]),
+      spills_(new std::atomic<std::int64_t>[balancer_->flows_.back()]()),
       sums_(new Sums[balancer_->tables_.size()]),
       realms_(new Realm[balancer_->realms_]),
       heard_width_(std::bit_ceil(std::max<std::size_t>(4096, 16 * balancer_->topology().rows().nodes.size()))),
@@ -82,6 +83,7 @@ Live::Live(std::shared_ptr<const Balancer> balancer, const Live& before) : Live(
       if (const Index old_group = then.find_group(now.group(group).id); old_group != kNone)
         quota_of(partner, group)->store(before.quota_of(old_partner, old_group)->load());
   }
+  carry_flows(before);
   ticked_ = before.ticked_;
   now_ = before.now_;
   sum_up();
@@ -112,6 +114,7 @@ void Live::redirected(const Choice& choice, Index partner, std::uint64_t key) {
   nodes_[choice.node].redirects.fetch_add(1, kRelaxed);
   nodes_[choice.node].faded.fetch_add(kOne, kRelaxed);
   groups_[choice.group].redirects.fetch_add(1, kRelaxed);
+  if (choice.spill != 0) spills_[choice.spill].fetch_add(1, kRelaxed);
   if (partner != kNone && balancer_->limited_[partner] != kNone)
     quota_of(partner, choice.group)->fetch_add(kOne, kRelaxed);
   if (balancer_->settings().balance_factor == 0) return;
@@ -181,6 +184,7 @@ std::vector<StateChange> Live::tick(WallTime now, MonotonicTime monotonic) {
   now_ = now;
   fade(monotonic);
   remember(now);
+  remember_flows(monotonic);
   for (Index group = 0; group < topology.rows().groups.size(); ++group) {
     bool any = false, all_old = true;
     for (const Index node : topology.nodes_of(group)) {
@@ -258,6 +262,7 @@ void Live::judge(Index node, WallTime now, MonotonicTime monotonic, bool reports
   const bool known = report != nullptr && !is_old;
   const std::optional<std::int64_t> sessions = known ? sessions_of(node, *report) : std::nullopt;
   live.full.store(known && report->load && *report->load >= 1, std::memory_order_relaxed);
+  book.sessions = sessions.value_or(0);
   live.offset.store(sessions ? *sessions - redirects_by(node, report->seen_at) : kUnknown, std::memory_order_relaxed);
 
   if (row.admin != place::Admin::online) {
@@ -362,7 +367,8 @@ void Live::remember(WallTime now) {
 NodeStatus Live::status(Index node) const {
   const std::lock_guard lock(mutex_);
   const Book& book = books_[node];
-  NodeStatus status{book.state, book.because, book.since, {}, under_way(node), book.became};
+  NodeStatus status{book.state, book.because, book.since, {}, under_way(node), 0, book.became};
+  status.credits = status.under_way - book.sessions;
   const Report* const report = book.report(*balancer_, now_.value_or(WallTime{}));
   const std::optional<std::int64_t>& capacity = balancer_->topology().node(node).capacity;
   if (report != nullptr) {

@@ -6,7 +6,7 @@
 
 namespace geo::balance {
 
-const Candidate* by_affinity(const Admission& may) {
+const Candidate* by_affinity(Admission& may) {
   const double factor = may.any_health ? 0 : affinity::bound(may.balancer.settings().balance_factor);
   const double half_way = (1 + may.balancer.settings().balance_factor) / 2;
   Order order(may.table, may.query.key);
@@ -21,8 +21,15 @@ const Candidate* by_affinity(const Admission& may) {
     if (within == nullptr) within = &candidate;
     return !popular;
   };
-  while (const Candidate* candidate = order.next())
-    if (may(*candidate) && serves(*candidate)) return candidate;
+  while (const Candidate* candidate = order.next()) {
+    if (!may(*candidate)) {
+      if (first == nullptr) may.pass_over(*candidate);
+      continue;
+    }
+    if (!serves(*candidate)) continue;
+    if (candidate != first) may.why = Why::overloaded;
+    return candidate;
+  }
   if (within == nullptr && order.leaves_some()) {
     if (first == nullptr) {
       const Candidate* const candidate = lowest_draw(may.table, may.query.key, may);
@@ -31,11 +38,15 @@ const Candidate* by_affinity(const Admission& may) {
     // Many are at their bound for this camera: whoever has room, at random, rather than one after the other.
     const auto has_room = [&](const Candidate& candidate) { return may(candidate) && may.has_room(candidate, factor); };
     Order any(may.table, may.query.key ^ may.query.dice);
-    while (const Candidate* candidate = any.next())
-      if (has_room(*candidate)) return candidate;
+    while (const Candidate* candidate = any.next()) {
+      if (!has_room(*candidate)) continue;
+      may.why = Why::overloaded;
+      return candidate;
+    }
     within = lowest_draw(may.table, may.query.key, has_room);
   }
   // All who may serve are above it where what is asked for is offered by few: then their own first one.
+  if (within != nullptr && within != first) may.why = Why::overloaded;
   return within != nullptr ? within : first;
 }
 

@@ -4,13 +4,17 @@
 
 namespace geo::balance {
 
-const Candidate* by_least_load(const Admission& may) {
+const Candidate* by_least_load(Admission& may) {
   Order order(may.table, may.query.dice);
   const Candidate *first = nullptr, *second = nullptr;
   while (second == nullptr) {
     const Candidate* const candidate = order.next();
     if (candidate == nullptr) break;
-    if (candidate == first || !may(*candidate)) continue;
+    if (candidate == first) continue;
+    if (!may(*candidate)) {
+      if (first == nullptr) may.pass_over(*candidate);
+      continue;
+    }
     (first == nullptr ? first : second) = candidate;
   }
   if (order.leaves_some()) {

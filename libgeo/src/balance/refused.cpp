@@ -68,12 +68,16 @@ bool Admission::is_popular(const Candidate& first) const {
   return live.heard_of(query.key) > std::max(kFewest, kPart * share_of(first) * static_cast<double>(under_way));
 }
 
+void Admission::pass_over(const Candidate& candidate) {
+  why = std::max(why, is_excluded(candidate.node) ? Why::excluded : Why::unavailable);
+}
+
 Admission Admission::there(std::uint32_t site_table) const {
   const Table& site = balancer.tables_[site_table];
   const Live::Sums& those = live.sums_[site_table];
   Admission may{
       balancer, live,       query,      taken,    site, those, honour_exclude, country_rules, reports_failed, empty,
-      panic,    over_quota, any_health, any_ramp, 0,    0};
+      panic,    over_quota, any_health, any_ramp, 0,    0,     Why::first};
   if (site.candidates.size() > Table::kDrawnMax) {
     may.sum_up();
     return may;

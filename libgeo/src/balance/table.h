@@ -144,6 +144,7 @@ struct Admission {
   bool any_ramp = false;        // those in their slow start take all cameras
   double weight = 0;            // of those that count, as it counts
   std::int64_t under_way = 0;   // at them
+  Why why = Why::first;         // of what was chosen: the policy's part of it
 
   bool operator()(const Candidate& candidate) const;
 
@@ -162,12 +163,14 @@ struct Admission {
   bool is_popular(const Candidate& first) const;
   // The same, of one site of the table.
   Admission there(std::uint32_t site_table) const;
+  // It comes before whoever serves, and may not.
+  void pass_over(const Candidate& candidate);
 };
 
 // The policies: one file each. Null: nobody may.
-const Candidate* by_affinity(const Admission& may);
-const Candidate* by_weight(const Admission& may);
-const Candidate* by_least_load(const Admission& may);
-const Candidate* by_distance(const Admission& may);
+const Candidate* by_affinity(Admission& may);
+const Candidate* by_weight(Admission& may);
+const Candidate* by_least_load(Admission& may);
+const Candidate* by_distance(Admission& may);
 
 }  // namespace geo::balance

@@ -27,6 +27,12 @@ void Breaker::failed(MonotonicTime now) {
   open_until_ = now + kOpenFor;
 }
 
+void Breaker::recovered() {
+  const std::lock_guard lock(mutex_);
+  open_ = probing_ = false;
+  failures_ = 0;
+}
+
 void Breaker::returned() {
   const std::lock_guard lock(mutex_);
   if (!probing_) return;

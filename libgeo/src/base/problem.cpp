@@ -17,9 +17,14 @@ void append_problem(std::string& out, const Denial& denial, std::string_view req
 
 void append_json(std::string& out, const Fault& fault) {
   Json json(out);
-  json.open('{').field("file", fault.file).field("line", static_cast<std::int64_t>(fault.line));
-  json.field("col", static_cast<std::int64_t>(fault.col)).field("key", fault.key);
-  json.field("message", fault.message).close('}');
+  const auto position = [&](std::string_view key, std::size_t number) {
+    json.key(key);
+    (number == 0 ? json.null() : json.number(static_cast<std::int64_t>(number)));
+  };
+  json.open('{').field("file", fault.file);
+  position("line", fault.line);
+  position("col", fault.col);
+  json.field("key", fault.key).field("message", fault.message).close('}');
 }
 
 void append_problem(std::string& out, const Faults& faults, std::string_view request_id) {

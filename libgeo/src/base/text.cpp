@@ -16,6 +16,12 @@ constexpr std::array<bool, 256> table_of(std::string_view members) {
 }
 constexpr auto kUnreserved = table_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
 constexpr auto kIdChars = table_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
+// What stands in a text of JSON as it is, a byte each.
+constexpr auto kPlainInJson = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0x20; c < 0x7f; ++c) table[c] = c != '"' && c != '\\';
+  return table;
+}();
 constexpr std::string_view kBase64Url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 constexpr auto kBase64UrlValue = [] {
@@ -92,15 +98,15 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 void append_percent_encoded(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (kUnreserved[byte]) {
-      out += c;
-    } else {
-      out += '%';
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
+  for (;;) {
+    std::size_t plain = 0;
+    while (plain < text.size() && kUnreserved[static_cast<unsigned char>(text[plain])]) ++plain;
+    out.append(text, 0, plain);
+    if (plain == text.size()) return;
+    const auto byte = static_cast<unsigned char>(text[plain]);
+    const char escaped[] = {'%', kHex[byte >> 4], kHex[byte & 15]};
+    out.append(escaped, sizeof escaped);
+    text.remove_prefix(plain + 1);
   }
 }
 
@@ -122,23 +128,20 @@ std::optional<std::string> percent_decoded(std::string_view text) {
 }
 
 void append_base64url(std::string& out, const std::uint8_t* bytes, std::size_t size) {
+  const std::size_t begin = out.size();
+  out.resize(begin + (size * 8 + 5) / 6);
+  char* to = out.data() + begin;
   std::size_t i = 0;
   for (; i + 3 <= size; i += 3) {
     const unsigned v = static_cast<unsigned>(bytes[i]) << 16 | static_cast<unsigned>(bytes[i + 1]) << 8 | bytes[i + 2];
-    out += kBase64Url[v >> 18];
-    out += kBase64Url[v >> 12 & 63];
-    out += kBase64Url[v >> 6 & 63];
-    out += kBase64Url[v & 63];
+    for (const int shift : {18, 12, 6, 0}) *to++ = kBase64Url[v >> shift & 63];
   }
   if (size - i == 1) {
     const unsigned v = static_cast<unsigned>(bytes[i]) << 4;
-    out += kBase64Url[v >> 6];
-    out += kBase64Url[v & 63];
+    for (const int shift : {6, 0}) *to++ = kBase64Url[v >> shift & 63];
   } else if (size - i == 2) {
     const unsigned v = (static_cast<unsigned>(bytes[i]) << 8 | bytes[i + 1]) << 2;
-    out += kBase64Url[v >> 12];
-    out += kBase64Url[v >> 6 & 63];
-    out += kBase64Url[v & 63];
+    for (const int shift : {12, 6, 0}) *to++ = kBase64Url[v >> shift & 63];
   }
 }
 
@@ -204,11 +207,19 @@ std::string rfc3339(WallTime time, bool millis) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::milliseconds>(time - day));
-  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                clock.hours().count(), clock.minutes().count(), clock.seconds().count());
-  if (millis) out += fmt::format(".{:03}", clock.subseconds().count());
-  return out + "Z";
+  std::string out = millis ? "0000-00-00T00:00:00.000Z" : "0000-00-00T00:00:00Z";
+  const auto put = [&out](std::size_t at, std::size_t digits, auto value) {
+    for (auto rest = static_cast<unsigned>(value); digits > 0; rest /= 10)
+      out[at + --digits] = static_cast<char>('0' + rest % 10);
+  };
+  put(0, 4, static_cast<int>(date.year()));
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, clock.hours().count());
+  put(14, 2, clock.minutes().count());
+  put(17, 2, clock.seconds().count());
+  if (millis) put(20, 3, clock.subseconds().count());
+  return out;
 }
 }  // namespace
 
@@ -255,6 +266,27 @@ std::optional<WallTime> parse_time(std::string_view text) {
   return zone[0] == '+' ? time - offset : time + offset;
 }
 
+namespace {
+// The first character of `value`, escaped where it has to be; how many bytes of it that is.
+std::size_t append_to_json(std::string& out, std::string_view value) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(value[0]);
+  if (byte >= 0x80) {
+    const std::size_t size = utf8_at(value, 0).size;
+    out.append(size == 0 ? "\xEF\xBF\xBD" : value.substr(0, size));
+    return size == 0 ? 1 : size;
+  }
+  out += '\\';
+  if (byte == '"' || byte == '\\')
+    out += value[0];
+  else if (byte == '\n' || byte == '\r' || byte == '\t')
+    out += byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't';
+  else
+    out.append("u00").append({kHex[byte >> 4], kHex[byte & 15]});
+  return 1;
+}
+}  // namespace
+
 void Json::separate() {
   if (!first_) out_ += ',';
   first_ = false;
@@ -281,40 +313,15 @@ Json& Json::key(std::string_view name) {
 }
 
 Json& Json::text(std::string_view value) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   separate();
   out_ += '"';
-  for (std::size_t i = 0; i < value.size();) {
-    const char c = value[i];
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80) {
-      if (c == '"' || c == '\\') {
-        out_ += '\\';
-        out_ += c;
-      } else if (c == '\n') {
-        out_ += "\\n";
-      } else if (c == '\r') {
-        out_ += "\\r";
-      } else if (c == '\t') {
-        out_ += "\\t";
-      } else if (byte < 0x20 || byte == 0x7f) {
-        out_ += "\\u00";
-        out_ += kHex[byte >> 4];
-        out_ += kHex[byte & 15];
-      } else {
-        out_ += c;
-      }
-      ++i;
-      continue;
-    }
-    const std::size_t size = utf8_at(value, i).size;
-    if (size == 0) {
-      out_ += "\xEF\xBF\xBD";
-      ++i;
-    } else {
-      out_.append(value, i, size);
-      i += size;
-    }
+  for (;;) {
+    std::size_t plain = 0;
+    while (plain < value.size() && kPlainInJson[static_cast<unsigned char>(value[plain])]) ++plain;
+    out_.append(value, 0, plain);
+    value.remove_prefix(plain);
+    if (value.empty()) break;
+    value.remove_prefix(append_to_json(out_, value));
   }
   out_ += '"';
   return *this;

@@ -11,16 +11,6 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kTopologyPatience{10};
 
-// What is looked at every second must not fill the log.
-std::vector<std::string> shortened(std::vector<std::string> lines) {
-  constexpr std::size_t kTold = 5;
-  if (lines.size() <= kTold) return lines;
-  const std::string more = fmt::format("and {} faults more", lines.size() - kTold);
-  lines.resize(kTold);
-  lines.push_back(more);
-  return lines;
-}
-
 // Told once per change; empty: all is well again.
 void tell(std::string& told, const std::string& trouble, std::string_view well, std::vector<std::string>& lines) {
   if (told == trouble) return;
@@ -42,6 +32,15 @@ std::vector<std::string> read_node_states(const World& world) {
 }
 
 }  // namespace
+
+std::vector<std::string> shortened(std::vector<std::string> lines) {
+  constexpr std::size_t kTold = 5;
+  if (lines.size() <= kTold) return lines;
+  const std::string more = fmt::format("and {} faults more", lines.size() - kTold);
+  lines.resize(kTold);
+  lines.push_back(more);
+  return lines;
+}
 
 std::vector<std::string> refresh_states(const World& world) {
   if (!world.has_topology()) return {};
@@ -99,7 +98,7 @@ RefreshedTopology refresh_topology(const World& world) {
   return refreshed;
 }
 
-tl::expected<void, std::string> keep_last_good(const World& world) {
+tl::expected<void, io::NotKept> keep_last_good(const World& world) {
   if (!world.has_topology() || world.topology.source == "last_good") return {};
   const std::filesystem::path file = last_good_file(world);
   std::optional<io::FileLock>& lock = world.watched->last_good_lock;
@@ -108,8 +107,10 @@ tl::expected<void, std::string> keep_last_good(const World& world) {
     if (!taken) return tl::unexpected(std::move(taken.error()));
     lock = std::move(*taken);
   }
-  return io::save_last_good(file, world.snapshot.topology->rows(), world.topology.version, world.topology.stamp,
-                            kClock.wall());
+  auto saved = io::save_last_good(file, world.snapshot.topology->rows(), world.topology.version, world.topology.stamp,
+                                  kClock.wall());
+  if (!saved) return tl::unexpected(io::NotKept{false, std::move(saved.error())});
+  return {};
 }
 
 Refreshed refresh_databases(const World& world) {
@@ -129,18 +130,17 @@ Refreshed refresh_databases(const World& world) {
       refreshed.faults.push_back({name, 0, 0, {}, std::string(why)});
     };
     if (!stamp) {
-      refuse("is gone; what was read from it stays in service");
+      refuse("is gone");
       continue;
     }
     auto index = io::CityIndex::build(current.file, world.config.resolver.language);
     if (io::stamp_of(current.file) != stamp) {
       seen = current.stamp;  // changed while it was read: the next look tries again
     } else if (index) {
-      refreshed.loaded = (*index)->info();
       refreshed.change = [database = Database{current.file, std::move(*index), stamp, current.seen}](const World& now) {
         auto next = std::make_shared<World>(now);
         for (Database& each : next->databases)
-          if (each.seen == database.seen) each = database;
+          if (each.seen == database.seen && each.stamp != database.stamp) each = database;  // a reload was no sooner
         next->snapshot.resolver = reindexed(*next);
         return next;
       };

@@ -46,8 +46,10 @@ Reloaded reload(const std::shared_ptr<const World>& current, const config::Read&
   Options options;
   options.serving = true;
   options.indexed = true;
+  options.reports_may_fail = true;
   options.before = current;
   options.log = log;
+  options.told = current->told;
   Built built = build(read, options);
   Reloaded reloaded{nullptr, std::move(built.faults), std::move(built.denial)};
   if (built.world != nullptr)

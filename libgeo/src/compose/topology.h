@@ -19,6 +19,9 @@ void put_topology(World& world, std::shared_ptr<const place::Topology> topology,
 // Somebody may be writing that file still.
 bool is_young(const io::FileStamp& stamp);
 
+// Faults of what others write all the time must not fill the log.
+std::vector<std::string> shortened(std::vector<std::string> lines);
+
 // What the nodes report, as read last.
 void take_reports(const World& world);
 

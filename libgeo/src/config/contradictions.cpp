@@ -47,9 +47,18 @@ void check_listeners(const Config& config, Origins& origins) {
                   "missing; required where listen.admin is neither loopback nor a unix socket");
 }
 
+void check_tls(const Config& config, Origins& origins) {
+  const Tls& tls = config.tls;
+  const std::string_view served = tls.redirect.empty() ? "tls.resolver" : "tls.redirect";
+  if (config.has_tls() && tls.certificate_file.empty())
+    origins.fault("tls.certificate_file", served, fmt::format("missing; {} needs it", served));
+  if (config.has_tls() && tls.key_file.empty())
+    origins.fault("tls.key_file", served, fmt::format("missing; {} needs it", served));
+}
+
 void check_signing(const Config& config, Origins& origins) {
   const Signing& signing = config.signing;
-  if (signing.keys.empty() || config.listen.redirect.empty()) return;
+  if (signing.keys.empty() || !config.serves_redirect()) return;
   if (std::none_of(signing.keys.begin(), signing.keys.end(),
                    [&](const SigningKey& key) { return key.id == signing.active; }))
     origins.fault("signing.active", "signing.keys",
@@ -89,14 +98,20 @@ void Origins::fault(std::string_view key, std::string_view other, std::string me
   if (told(key) || told(other)) return;
   for (const std::string_view name : {key, other}) {
     if (const auto variable = variables_.find(name); variable != variables_.end()) {
-      faults_.push_back({"environment", 0, 0, std::string(key), variable->second + ": " + message});
+      // "missing" is said of the key, not of the variable that makes it necessary
+      message = name == key ? fmt::format("{}: {}", variable->second, message)
+                            : fmt::format("{} ({} is set by {})", message, name, variable->second);
+      faults_.push_back({"environment", 0, 0, std::string(key), std::move(message)});
       return;
     }
     const toml::node* value = document_ == nullptr ? nullptr : document_->root().at_path(name).node();
     if (value == nullptr) continue;
     if (const toml::array* array = value->as_array(); array != nullptr && item >= 0)
       if (const toml::node* found = array->get(static_cast<std::size_t>(item))) value = found;
-    document_->fault(*value, std::string(key), std::move(message));
+    if (name == key)
+      document_->fault(*value, std::string(key), std::move(message));
+    else
+      document_->fault_missing(*value, std::string(key), std::move(message));
     return;
   }
   faults_.push_back(
@@ -105,23 +120,13 @@ void Origins::fault(std::string_view key, std::string_view other, std::string me
 
 void contradictions(const Config& config, Origins& origins) {
   check_listeners(config, origins);
+  check_tls(config, origins);
   check_signing(config, origins);
   check_resolver(config, origins);
   const double factor = config.balance.balance_factor;
   if (factor > 0 && factor < 1)
     origins.fault("balance.balance_factor", "balance.balance_factor",
                   fmt::format("expected 0 (no bound) or a number from 1 to 100, found {}", factor));
-}
-
-void not_built_yet(const Config& config, Origins& origins) {
-  const auto refuse_if = [&](bool used, std::string_view key) {
-    if (used) origins.fault(key, key, "is not part of this version");
-  };
-  refuse_if(!config.tls.redirect.empty(), "tls.redirect");
-  refuse_if(!config.tls.resolver.empty(), "tls.resolver");
-  refuse_if(!config.tls.certificate_file.empty(), "tls.certificate_file");
-  refuse_if(!config.tls.key_file.empty(), "tls.key_file");
-  refuse_if(config.limits.requests_per_s > 0, "limits.requests_per_s");
 }
 
 }  // namespace geo::config

@@ -35,7 +35,4 @@ class Origins {
 
 void contradictions(const Config& config, Origins& origins);
 
-// What is configured but not there in this version is refused, not ignored.
-void not_built_yet(const Config& config, Origins& origins);
-
 }  // namespace geo::config

@@ -66,13 +66,14 @@ void add_listeners_and_stores(std::vector<Key>& keys) {
        {"listen", "verify", at<&Config::listen, &Listen::verify>,
         "Address of the verify listener, for the nodes' gates; \"\": not served.", address(false)},
        {"tls", "redirect", at<&Config::tls, &Tls::redirect>,
-        "Address of the redirect listener with TLS. Not part of this version.", address(false)},
-       {"tls", "resolver", at<&Config::tls, &Tls::resolver>,
-        "Address of the resolver listener with TLS. Not part of this version.", address(false)},
+        "Address of the redirect listener with TLS (1.2 or newer), beside the plain one or alone; \"\": not served.",
+        address(false)},
+       {"tls", "resolver", at<&Config::tls, &Tls::resolver>, "Address of the resolver listener with TLS, likewise.",
+        address(false)},
        {"tls", "certificate_file", at<&Config::tls, &Tls::certificate_file>,
-        "Certificate chain, PEM. Not part of this version.", path_or_empty()},
+        "Certificate chain, PEM, geod's own first. Read anew on reload.", path_or_empty()},
        {"tls", "key_file", at<&Config::tls, &Tls::key_file>,
-        "The certificate's private key, PEM. Not part of this version.", path_or_empty()},
+        "The certificate's private key, PEM, or credential:NAME. Read anew on reload.", path_or_empty()},
        {"store", "kind", at<&Config::store, &Store::kind>,
         "Where the data is: files in a directory, mongodb, or none (verify alone, or a "
         "resolver without networks).",
@@ -314,7 +315,8 @@ void add_choice_and_service(std::vector<Key>& keys) {
        {"limits",
         "requests_per_s",
         at<&Config::limits, &Limits::requests_per_s>,
-        "Requests a second from one client; 0: no limit. Not part of this version.",
+        "Requests a second that the redirect and the resolver listener take from one client (IPv6: from one /64); "
+        "0: no limit.",
         {},
         0,
         1000000},
@@ -326,8 +328,9 @@ void add_choice_and_service(std::vector<Key>& keys) {
 // What listeners and their loops are made with.
 bool is_for_restart(const Key& key) {
   if (key.section == "listen") return true;
-  constexpr std::string_view kNames[] = {"http.cors_origins",    "http.threads", "http.idle_timeout_s",
-                                         "http.max_connections", "log.access",   "log.mask_client_ip"};
+  constexpr std::string_view kNames[] = {"tls.redirect", "tls.resolver",        "http.cors_origins",
+                                         "http.threads", "http.idle_timeout_s", "http.max_connections",
+                                         "log.access",   "log.mask_client_ip"};
   return std::find(std::begin(kNames), std::end(kNames), key.full_name()) != std::end(kNames);
 }
 

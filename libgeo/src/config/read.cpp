@@ -202,23 +202,20 @@ void remember_positions(const toml::node& node, const std::string& path, Config&
       remember_positions(*array->get(i), fmt::format("{}[{}]", path, i), config);
 }
 
-void check(const Config& config, Origins origins) {
-  contradictions(config, origins);
-  not_built_yet(config, origins);
-}
-
 }  // namespace
 
-Read read_file(const std::filesystem::path& file, const std::vector<Variable>& environment) {
+Read read_file(const std::filesystem::path& file, const std::vector<Variable>& environment, IfBroken if_broken) {
   Read read;
   read.config.file = file;
   read.config.dir = file.parent_path();
-  io::Document document(file, io::Document::IfMissing::fault, read.faults);
+  io::Document document(file, io::Document::IfMissing::fault, read.faults,
+                        if_broken == IfBroken::above ? io::Document::IfBroken::above : io::Document::IfBroken::empty);
   read_section(document, "", document.root(), read.config);
   const Variables variables = read_environment(environment, read.config, read.faults);
   // What a broken file would have said is not known, so nothing contradicts it.
   remember_positions(document.root(), "", read.config);
-  if (document.readable()) check(read.config, Origins(read.faults, &document, variables));
+  Origins origins(read.faults, &document, variables);
+  if (document.readable()) contradictions(read.config, origins);
   sort(read.faults);
   return read;
 }
@@ -226,7 +223,8 @@ Read read_file(const std::filesystem::path& file, const std::vector<Variable>& e
 Read read_defaults(const std::vector<Variable>& environment) {
   Read read;
   const Variables variables = read_environment(environment, read.config, read.faults);
-  check(read.config, Origins(read.faults, nullptr, variables));
+  Origins origins(read.faults, nullptr, variables);
+  contradictions(read.config, origins);
   sort(read.faults);
   return read;
 }

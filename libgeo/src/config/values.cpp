@@ -25,13 +25,15 @@ TextRule address(bool unix_too) {
   if (!unix_too)
     return text("\"HOST:PORT\", \"[IPV6]:PORT\" or \"\"",
                 [](std::string_view value) { return value.empty() || !parse_address(value).host.empty(); });
-  return text("\"HOST:PORT\", \"[IPV6]:PORT\", \"unix:/PATH\" or \"\"", [](std::string_view value) {
-    // sun_path of a socket address has 108 bytes, the last one a zero (unix(7))
-    if (value.starts_with("unix:"))
-      return value.size() > 6 && value[5] == '/' && value.size() - 5 < 108 &&
-             std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20; });
-    return value.empty() || !parse_address(value).host.empty();
-  });
+  return {"\"HOST:PORT\", \"[IPV6]:PORT\", \"unix:/PATH\" or \"\"", [](std::string_view value, std::string& why) {
+            if (!value.starts_with("unix:")) return value.empty() || !parse_address(value).host.empty();
+            // sun_path of a socket address has 108 bytes, the last one a zero (unix(7))
+            const bool fits = value.size() - 5 < 108;
+            if (!fits) why = "a unix socket's path has at most 107 bytes";
+            return fits && value.size() > 6 && value[5] == '/' && std::all_of(value.begin(), value.end(), [](char c) {
+                     return static_cast<unsigned char>(c) >= 0x20;
+                   });
+          }};
 }
 
 // A URL may hold a user's password.

@@ -1,6 +1,8 @@
 // The request's journey. Read decide() first; each step below it is a few lines.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "geo/base/text.h"
 #include "geo/redirect.h"
 
@@ -15,7 +17,7 @@ enum class Outcome : std::uint8_t { go_on, refused, would_block };
 class Journey {
  public:
   Journey(const Request& request, const Snapshot& snapshot, Wait wait, const Clock& clock, Decision& decision,
-          Trace* trace)
+          Trace* trace, StepTimes* times)
       : request_(request),
         on_(snapshot),
         wait_(wait),
@@ -23,11 +25,13 @@ class Journey {
         books_{snapshot.billing.get(), snapshot.leases.get(), snapshot.on_unknown},
         clock_(clock),
         decision_(decision),
-        trace_(trace) {}
+        trace_(trace),
+        times_(times) {}
 
   // locate, group, select, authorize, bill, inspect, sign - in this order.
   Outcome walk() {
     if (wait_.allowed() && !request_.aside) start_look_ups();
+    if (is_timed()) lap_ = clock_.monotonic();
     if (Outcome o = step(Step::locate, [&](TraceStep* t) { return locate(t); }); o != Outcome::go_on) return o;
     if (Outcome o = step(Step::group, [&](TraceStep* t) { return group(t); }); o != Outcome::go_on) return o;
     // A client that has no right learns nothing about nodes: that nobody can serve is told after authorize and bill.
@@ -46,7 +50,9 @@ class Journey {
     // Not worth a signature where it would have to wait.
     if (!wait_.allowed() && billing::takes_lease(books_, billed(), bill_)) return Outcome::would_block;
     if (Outcome o = step(Step::sign, [&](TraceStep* t) { return sign(t); }); o != Outcome::go_on) return o;
-    if (Outcome o = lease(); o != Outcome::go_on) return o;
+    const Outcome leased = lease();
+    if (times_ != nullptr) times_->add(Step::bill, lap());
+    if (leased != Outcome::go_on) return leased;
     if (request_.will_watch) on_.live->redirected(decision_.choice, decision_.partner, query_.key);
     return Outcome::go_on;
   }
@@ -62,17 +68,26 @@ class Journey {
     (void)on_.devices->camera(request_.server, request_.camera, now);
   }
 
-  // Runs one step; with a trace it is timed and what it found is written down.
+  // Runs one step, timed where somebody wants to know; with a trace what it found is written down.
   template <class Run>
   Outcome step(Step which, Run&& run) {
-    if (trace_ == nullptr) return run(nullptr);
-    TraceStep& entry = trace_->steps.emplace_back();
-    entry.step = which;
-    const MonotonicTime start = clock_.monotonic();
-    const Outcome outcome = run(&entry);
-    entry.duration = clock_.monotonic() - start;
-    if (outcome == Outcome::refused) entry.denial = decision_.denial;
+    if (!is_timed()) return run(nullptr);
+    TraceStep* const entry = trace_ == nullptr ? nullptr : &trace_->steps.emplace_back();
+    const Outcome outcome = run(entry);
+    const std::chrono::nanoseconds took = lap();
+    if (times_ != nullptr && outcome != Outcome::would_block) times_->add(which, took);
+    if (entry != nullptr) {
+      entry->step = which;
+      entry->duration = took;
+      if (outcome == Outcome::refused) entry->denial = decision_.denial;
+    }
     return outcome;
+  }
+  bool is_timed() const { return trace_ != nullptr || times_ != nullptr; }
+  // Since the last one.
+  std::chrono::nanoseconds lap() {
+    const MonotonicTime before = std::exchange(lap_, clock_.monotonic());
+    return lap_ - before;
   }
 
   Outcome refuse(Denial denial) {
@@ -263,6 +278,8 @@ class Journey {
   const Clock& clock_;
   Decision& decision_;
   Trace* trace_;
+  StepTimes* times_;
+  MonotonicTime lap_;
 
   static inline const place::Location kNowhere{};
   resolve::Located located_;
@@ -296,10 +313,11 @@ void Decision::clear() {
 }
 
 bool decide(const Request& request, const Snapshot& snapshot, Wait wait, const Clock& clock, Decision& decision,
-            Trace* trace) {
+            Trace* trace, StepTimes* times) {
   decision.clear();
+  if (times != nullptr) *times = {};
   if (trace != nullptr) *trace = Trace{request.place ? std::nullopt : std::optional(request.client_ip), {}, {}};
-  if (Journey(request, snapshot, wait, clock, decision, trace).walk() != Outcome::would_block) return true;
+  if (Journey(request, snapshot, wait, clock, decision, trace, times).walk() != Outcome::would_block) return true;
   // whoever may wait gets an answer: a port that has none by now has used the time up
   if (wait.allowed()) decision.denial = Denial{ErrorCode::deadline_exceeded, "the request's deadline ended first"};
   return wait.allowed();

@@ -1,4 +1,5 @@
 """The servers that are compared: each is started on loopback with one thread that serves, bound to one core."""
+import contextlib
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SERVER_CORE, LOAD_CORE = "0", "1"
-NGINX_GEOIP2 = "/usr/lib/nginx/modules/ngx_http_geoip2_module.so"
+NGINX_GEOIP2, NGINX_JS = (f"/usr/lib/nginx/modules/ngx_http_{name}_module.so" for name in ("geoip2", "js"))
 
 
 def free_port():
@@ -61,6 +62,8 @@ class Server:
         raise SystemExit(f"{self.name} does not serve:\n{(self.folder / 'output').read_text()[-2000:]}")
 
     def stop(self):
+        if self.process is None:
+            return
         self.process.terminate()
         try:
             self.process.wait(20)
@@ -90,7 +93,7 @@ class Server:
         return total / 1024
 
 
-class Geod(Server):
+class GeodResolver(Server):
     name = "geod"
 
     def __init__(self, folder, geod, databases, log):
@@ -106,7 +109,7 @@ class Geod(Server):
         return [self.geod, "--config", "geod.toml"]
 
 
-class NginxGeoip2(Server):
+class NginxResolver(Server):
     """Answers the same object from the same file, as text put together by `return`."""
 
     name = "nginx geoip2"
@@ -143,10 +146,23 @@ http {{
         return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)]
 
 
+@contextlib.contextmanager
+def running(servers):
+    """All of them, to the end of the block."""
+    started = []
+    try:
+        for server in servers:
+            started.append(server)
+            server.start()
+        yield
+    finally:
+        for server in started:
+            server.stop()
+
+
 def require_peers():
-    missing = [what for what in ("wrk", "taskset", "nginx") if shutil.which(what) is None]
-    if not pathlib.Path(NGINX_GEOIP2).exists():
-        missing.append("nginx's geoip2 module")
+    missing = [what for what in ("wrk", "taskset", "nginx", "haproxy") if shutil.which(what) is None]
+    missing += [module for module in (NGINX_GEOIP2, NGINX_JS) if not pathlib.Path(module).exists()]
     if missing:
         sys.exit(f"missing: {', '.join(missing)}; install what BENCH_PACKAGES in packaging/lib.sh names")
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

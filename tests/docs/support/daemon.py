@@ -11,12 +11,13 @@ from .programs import BIN, SOURCE, environment
 
 
 class Geod:
-    def __init__(self):
+    def __init__(self, **config):
+        """config: GEO_SECTION_KEY beside the demo's."""
         self.state = tempfile.TemporaryDirectory()  # not in the tree
         listeners = {f"GEO_LISTEN_{name}": "127.0.0.1:0" for name in ("REDIRECT", "RESOLVER", "AUTH", "ADMIN", "VERIFY")}
         self.process = subprocess.Popen([BIN / "geod", "--config", SOURCE / "config" / "demo" / "geod.toml"],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=environment(GEO_STORE_STATE_DIR=self.state.name, **listeners))
+                                        env=environment(GEO_STORE_STATE_DIR=self.state.name, **listeners, **config))
         self.addresses, said = {}, []
         for line in self.process.stderr:
             said.append(line)

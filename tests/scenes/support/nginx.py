@@ -20,12 +20,13 @@ http {{
     fastcgi_temp_path {folder}/t3;
     uwsgi_temp_path {folder}/t4;
     scgi_temp_path {folder}/t5;
-    server {{
-        listen 127.0.0.1:{port};
-        {locations}
-    }}
+    {http}
 }}
 """
+NODE = """server {{
+        listen 127.0.0.1:{port};
+        {locations}
+    }}"""
 
 
 def need(program):
@@ -40,12 +41,17 @@ def free_port():
         return it.getsockname()[1]
 
 
+def write_conf(folder, http):
+    """All that nginx writes is in `folder`; http: what it serves."""
+    (folder / "nginx.conf").write_text(CONF.format(folder=folder, http=http))
+
+
 class Nginx:
     """One process, so that whoever is killed is all of it."""
 
     def __init__(self, folder, port, locations):
         self.folder, self.port = folder, port
-        (folder / "nginx.conf").write_text(CONF.format(folder=folder, port=port, locations=locations))
+        write_conf(folder, NODE.format(port=port, locations=locations))
         self.start()
 
     def start(self):

@@ -18,7 +18,7 @@ REPO = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("GEO_BIN", REPO / "build/dev/bin")).resolve()
 LONG = os.environ.get("GEO_LONG") == "1"
 SANITIZER = re.compile(r"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:")
-LISTENING = re.compile(r"listening on (\w+) (?:\[(.+)\]|(\S+)):(\d+)\s*$")
+LISTENING = re.compile(r"listening on ([\w.]+) (?:\[(.+)\]|(\S+)):(\d+)\s*$")
 FILE_OF = {
     "topology.toml": ["patterns", "partners", "groups", "places", "networks", "nodes"],
     "accounts.toml": ["tokens", "grants", "users", "tariffs", "usage"],
@@ -244,6 +244,8 @@ class Geod:
         return raw_http.Connection(self.addresses[listener], source)
 
     def fetch(self, target, listener="redirect", **keys):
+        if listener == "admin":  # is asked of its address
+            keys.setdefault("host", "{}:{}".format(*self.addresses["admin"]))
         return raw_http.fetch(self.addresses[listener], target, **keys)
 
     def states(self):

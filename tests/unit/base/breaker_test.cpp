@@ -31,6 +31,16 @@ TEST(Breaker, StaysClosedUnderFourFailuresInARow) {
   }
 }
 
+TEST(Breaker, IsClosedByACallThatNeededNoLeave) {
+  Breaker breaker;
+  fail(breaker, 5);
+  breaker.recovered();
+  EXPECT_EQ(breaker.state(kNow), State::closed);
+  EXPECT_FALSE(breaker.is_failing());
+  fail(breaker, 4);
+  EXPECT_EQ(breaker.state(kNow), State::closed) << "it counts anew";
+}
+
 TEST(Breaker, OpensForFiveSecondsAfterFiveFailuresInARow) {
   Breaker breaker;
   fail(breaker, 5);

@@ -1,5 +1,6 @@
 #include "geo/compose.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "geo/base/text.h"
@@ -15,6 +16,7 @@ struct World : testing::Test {
           "[[groups]]\nid = \"g\"\n[[nodes]]\nid = \"n1\"\nhost = \"n1.example\"\ngroup = \"g\"\n"
           "[[nodes]]\nid = \"n2\"\nhost = \"n2.example\"\ngroup = \"g\"\n");
     write("k1.hex", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
+    std::filesystem::permissions(dir / "k1.hex", std::filesystem::perms{0600});
     config.dir = dir / "";
     config.file = dir / "geod.toml";
     config.signing.keys = {{"k1", "k1.hex"}};
@@ -88,10 +90,96 @@ TEST_F(Compose, AFaultOfTheConfigHidesNoOther) {
   const auto count = [&](std::string key) {
     return build(config::Read{config, {{"geod.toml", 3, 1, std::move(key), "wrong"}}}).faults.size();
   };
-  EXPECT_EQ(count("http.threads"), 4U);  // itself, the node's group, two databases
-  EXPECT_EQ(count("store.dir"), 3U);     // whatever the data is, it may be other data
-  EXPECT_EQ(count("resolver.language"), 2U);
+  // itself, the node's group, two databases
+  for (const char* other : {"http.threads", "lissten", "resolver.language", "resolver.maxmind.file", "resolverx"})
+    EXPECT_EQ(count(other), 4U) << other;
+  EXPECT_EQ(count("store.dir"), 3U);  // whatever the data is, it may be other data
+  EXPECT_EQ(count("store"), 3U);
+  EXPECT_EQ(count("resolver.maxmind.files"), 2U);
+  EXPECT_EQ(count("resolver.maxmind"), 2U);
   EXPECT_EQ(count(""), 1U);  // broken as a whole
+  EXPECT_EQ(build(config::Read{config, {{"environment", 0, 0, "", "GEO_LISTEN_X: no key"}}}).faults.size(), 4U);
+}
+
+TEST_F(Compose, ChecksThatTheAccessLogCanBeOpenedAndMakesNothing) {
+  Options options;
+  options.serving = true;
+  for (const char* fine : {"stdout", "stderr", "off", "access.log", "k1.hex"}) {
+    config.log.access = fine;
+    EXPECT_EQ(faults(options), "") << fine;
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir / "access.log"));
+  const auto why = [&](std::string access, std::string_view error) {
+    config.log.access = std::move(access);
+    EXPECT_EQ(faults(options), fmt::format("geod.toml: log.access: {}: cannot be opened: {}\n",
+                                           (dir / config.log.access).string(), error));
+  };
+  why("none/access.log", "No such file or directory");
+  why("data", "Is a directory");
+  why("k1.hex/access.log", "Not a directory");
+}
+
+TEST_F(Compose, NotesSecretsThatEverybodyMayReadAndTokensThatCanBeGuessed) {
+  config.admin.token_file = "admin.token";
+  write("admin.token", "open-sesame\n");
+  std::filesystem::permissions(dir / "admin.token", std::filesystem::perms{0640});
+  std::filesystem::permissions(dir / "k1.hex", std::filesystem::perms{0644});
+  Options options;
+  options.serving = true;
+  EXPECT_EQ(
+      build(config, options).notes,
+      (std::vector<std::string>{fmt::format("signing.keys: {}: everybody may read this secret (chmod o= mends it)",
+                                            (dir / "k1.hex").string()),
+                                fmt::format("admin.token_file: {}: a token of fewer than 16 characters can be guessed",
+                                            (dir / "admin.token").string())}));
+}
+
+TEST_F(Compose, FaultsOfStatesKeepNobodyFromServing) {
+  const std::string good = "[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nonline = false\n";
+  std::vector<std::string> told;
+  Options starting;
+  starting.serving = starting.last_good = starting.reports_may_fail = true;
+  starting.log = [&](const std::string& line) { told.push_back(line); };
+  Options checking;
+  checking.serving = true;
+  const auto report = [](const compose::World& world) {
+    return world.snapshot.live->report_of(world.snapshot.topology->find_node("n1"));
+  };
+  const std::string unknown_node = good + "[[node_states]]\nid = \"other\"\nseen_at = 2026-01-01T00:00:00Z\n";
+  write("data/states.toml", unknown_node);
+  EXPECT_EQ(faults(checking), "data/states.toml:6:6: node_states.id: no node \"other\"\n");
+  const Built built = build(config, starting);
+  ASSERT_TRUE(built.world) << faults(starting);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(told[0].ends_with("states.toml:6:6: node_states.id: no node \"other\"")) << told[0];
+  ASSERT_TRUE(report(*built.world));
+  EXPECT_TRUE(refresh_states(*built.world).empty()) << "told once";
+
+  // One that is no TOML takes nothing from what was reported before.
+  write("data/states.toml", "[[node_states]\n");
+  EXPECT_TRUE(build(config, starting).world);
+  const std::shared_ptr<const compose::World> before = built.world;
+  const Reloaded reloaded = reload(before, config::Read{config, {}}, starting.log);
+  ASSERT_TRUE(reloaded.change) << to_string(reloaded.faults.at(0));
+  const auto after = report(*reloaded.change(*before));
+  ASSERT_TRUE(after);
+  EXPECT_FALSE(after->online);
+}
+
+TEST_F(Compose, ARowOfStatesThatCannotBeReadIsNone) {
+  write("data/states.toml",
+        "[[node_states]]\nid = \"n1\"\nseen_at = 2026-01-01T00:00:00Z\nonline = \"no\"\n"
+        "[[node_states]]\nid = \"n2\"\nseen_at = 2026-01-01T00:00:00Z\nonline = false\n");
+  Options starting;
+  starting.serving = starting.last_good = starting.reports_may_fail = true;
+  const Built built = build(config, starting);
+  ASSERT_TRUE(built.world) << faults(starting);
+  const auto report = [&](const char* node) {
+    return built.world->snapshot.live->report_of(built.world->snapshot.topology->find_node(node));
+  };
+  EXPECT_FALSE(report("n1"));
+  ASSERT_TRUE(report("n2"));
+  EXPECT_FALSE(report("n2")->online);
 }
 
 TEST_F(Compose, NeedsAKeyUnlessToldOtherwise) {
@@ -133,6 +221,17 @@ TEST_F(Compose, NotesACredentialThatItCannotSeeWhereItIsOnlyChecked) {
                              "signing.keys: credential:signing is not checked: CREDENTIALS_DIRECTORY is not set"});
   ASSERT_EQ(built.faults.size(), 1U);
   EXPECT_EQ(built.faults[0].line, 7U);  // the place of the key that is wrong, not of the one set aside
+}
+
+TEST_F(Compose, ACredentialWithTheStoresUriIsNotedToo) {
+  config.store.kind = "mongodb";
+  config.store.uri_file = "credential:uri";
+  Options options;
+  options.credentials_may_lack = true;
+  const Built built = build(config, options);
+  ASSERT_TRUE(built.faults.empty()) << to_string(built.faults[0]);
+  EXPECT_EQ(built.notes, std::vector<std::string>{
+                             "store.uri_file: credential:uri is not checked: CREDENTIALS_DIRECTORY is not set"});
 }
 
 TEST_F(Compose, WithoutAStoreThereAreKeysAlone) {

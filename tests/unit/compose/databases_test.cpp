@@ -76,14 +76,55 @@ TEST_F(Databases, AChangedFileIsTakenUpAndTheRestOfTheWorldStays) {
   EXPECT_EQ(refresh().change, nullptr);
   const auto before = world;
   write(file_of("DE"), seconds(30));
-  const Refreshed refreshed = refresh();
-  ASSERT_TRUE(refreshed.loaded);
-  EXPECT_EQ(refreshed.loaded->networks, 1U);
+  ASSERT_TRUE(refresh().change);
+  EXPECT_EQ(world->databases.at(0).index->info().networks, 1U);
   EXPECT_EQ(where(), "DE in eu");
-  EXPECT_EQ(world->snapshot.resolver->providers()[1]->status({}).calls[0], 2U) << "the counts begin anew";
+  EXPECT_EQ(world->snapshot.resolver->providers()[1]->status({}).calls[0], 2U) << "the counts go on";
   EXPECT_EQ(world->snapshot.topology, before->snapshot.topology);
   EXPECT_EQ(world->snapshot.live, before->snapshot.live);
   EXPECT_EQ(refresh().change, nullptr);
+}
+
+TEST_F(Databases, AReloadKeepsAllCounts) {
+  write(file_of("RU"), seconds(60));
+  start();
+  EXPECT_EQ(where(), "RU in ru");
+  config.resolver.complete = true;
+  const Reloaded reloaded = reload(world, config::Read{config, {}}, [](const std::string&) {});
+  ASSERT_TRUE(reloaded.change) << to_string(reloaded.faults.at(0));
+  world = reloaded.change(*world);
+  EXPECT_EQ(where("9.9.9.9"), "unknown_address");
+  const auto& providers = world->snapshot.resolver->providers();
+  EXPECT_EQ(providers[0]->status({}).calls, (Tally::Sums{0, 2, 0, 0})) << providers[0]->name();
+  EXPECT_EQ(providers[1]->status({}).calls, (Tally::Sums{1, 1, 0, 0})) << providers[1]->name();
+}
+
+TEST_F(Databases, AFileThatAReloadBroughtMeanwhileIsNotSwappedOnceMore) {
+  write(file_of("RU"), seconds(60));
+  start();
+  write(file_of("DE"), seconds(30));
+  const Refreshed refreshed = refresh_databases(*world);
+  ASSERT_TRUE(refreshed.change);
+  const Reloaded reloaded = reload(world, config::Read{config, {}}, [](const std::string&) {});
+  ASSERT_TRUE(reloaded.change) << to_string(reloaded.faults.at(0));
+  world = reloaded.change(*world);
+  const auto index = world->databases.at(0).index;
+  world = refreshed.change(*world);
+  EXPECT_EQ(world->databases.at(0).index, index);
+  EXPECT_EQ(where(), "DE in eu");
+}
+
+TEST_F(Databases, AReloadThatBringsWhatIsThereMeanwhileKeepsIt) {
+  write(file_of("RU"), seconds(60));
+  start();
+  write(file_of("DE"), seconds(30));
+  const Reloaded reloaded = reload(world, config::Read{config, {}}, [](const std::string&) {});
+  ASSERT_TRUE(reloaded.change) << to_string(reloaded.faults.at(0));
+  ASSERT_TRUE(refresh().change);
+  const auto index = world->databases.at(0).index;
+  world = reloaded.change(*world);
+  EXPECT_EQ(world->databases.at(0).index, index);
+  EXPECT_EQ(where(), "DE in eu");
 }
 
 TEST_F(Databases, ABadFileLeavesTheOldOneInServiceAndIsToldOnce) {

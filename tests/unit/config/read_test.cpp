@@ -41,12 +41,48 @@ TEST(ReadConfig, BrokenTomlIsOneFaultAndHidesNothingOfTheEnvironment) {
   EXPECT_TRUE(lines[0].starts_with("geod.toml:2:9: ")) << lines[0];
 }
 
+TEST(ReadConfig, OfBrokenTomlWhatStandsAboveCountsWhereThatIsAskedFor) {
+  const test::TempDir dir;
+  const auto admin_of = [&](const std::string& text) {
+    const Read read = read_file(dir.write("geod.toml", text), {}, IfBroken::above);
+    EXPECT_EQ(read.faults.size(), 1U) << text;
+    return read.config.listen.admin;
+  };
+  const std::string known = "[listen]\nadmin = \"127.0.0.1:1\"\n", none = Config().listen.admin;
+  EXPECT_EQ(admin_of(known + "[billing"), "127.0.0.1:1");
+  EXPECT_EQ(admin_of(known + "resolver = = 1\nauth = \"127.0.0.1:2\"\n"), "127.0.0.1:1");
+  EXPECT_EQ(admin_of(known + "[resolver]\nproviders = [\n\"maxmind\",\n\"ip-api\"\n\n[billing]\nlease_s = 1\n"),
+            "127.0.0.1:1")
+      << "an array that does not end";
+  EXPECT_EQ(admin_of(known + "[store]\ndir = \"\"\"\n\n[billing]\nlease_s = 1\n"), "127.0.0.1:1")
+      << "a string that does not end";
+  std::string endless = "a";
+  for (int i = 0; i < 100; ++i) endless += ".a";
+  EXPECT_EQ(admin_of(known + endless + " = 1\n"), "127.0.0.1:1");
+  EXPECT_EQ(admin_of("= 1\n" + known), none);
+  EXPECT_EQ(admin_of("\xff\xfe\n" + known), none);
+  EXPECT_EQ(read_file(dir.write("geod.toml", known + "="), {}).config.listen.admin, none);
+}
+
 TEST(ReadConfig, UnknownSectionsAreFaults) {
   EXPECT_EQ(faults_of("[cache.places]\n[cache.plces]\nttl_s = 1\n"),
             Lines{"geod.toml:2:8: cache.plces: unknown key; known here: billing, devices, places, tokens, usage"});
   const Lines lines = faults_of("[lsten]\nredirect = \"\"\n");
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_TRUE(lines[0].starts_with("geod.toml:1:2: lsten: unknown key; known here: admin, auth, ")) << lines[0];
+}
+
+TEST(ReadConfig, EachKeyThatAValueNeedsIsToldThere) {
+  EXPECT_EQ(faults_of("[tls]\nredirect = \"127.0.0.1:1\"\n"),
+            (Lines{"geod.toml:2:12: tls.certificate_file: missing; tls.redirect needs it",
+                   "geod.toml:2:12: tls.key_file: missing; tls.redirect needs it"}));
+}
+
+TEST(ReadConfig, LimitOfAUnixSocketsPathIsTold) {
+  const Lines lines = faults_of("[listen]\nadmin = \"unix:/" + std::string(107, 'x') + "\"\n");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_TRUE(lines[0].ends_with(" (a unix socket's path has at most 107 bytes)")) << lines[0];
+  EXPECT_EQ(faults_of("[listen]\nadmin = \"unix:/" + std::string(106, 'x') + "\"\n"), Lines{});
 }
 
 TEST(ReadConfig, SectionThatIsNoneIsAFault) {
@@ -172,11 +208,16 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"[listen]\nverify = \"127.0.0.1:8081\"\n",
              "2:10: listen.verify: \"127.0.0.1:8081\" is listen.admin's address already"}));
 INSTANTIATE_TEST_SUITE_P(
-    NotBuiltYet, ConfigRule,
-    testing::Values(Case{"[tls]\nredirect = \"0.0.0.0:443\"\n", "2:12: tls.redirect: is not part of this version"},
-                    Case{"[tls]\nkey_file = \"a\"\n", "2:12: tls.key_file: is not part of this version"},
-                    Case{"[limits]\nrequests_per_s = 1\n",
-                         "2:18: limits.requests_per_s: is not part of this version"}));
+    TlsAddresses, ConfigRule,
+    testing::Values(Case{"[tls]\nredirect = \"0.0.0.0:443\"\nkey_file = \"k\"\n",
+                         "2:12: tls.certificate_file: missing; tls.redirect needs it"},
+                    Case{"[tls]\nresolver = \"0.0.0.0:443\"\ncertificate_file = \"c\"\n",
+                         "2:12: tls.key_file: missing; tls.resolver needs it"},
+                    Case{"[tls]\nresolver = \"0.0.0.0:443\"\ncertificate_file = \"c\"\nkey_file = \"credential:k\"\n",
+                         ""},
+                    Case{"[tls]\ncertificate_file = \"c\"\n", ""},
+                    Case{"[tls]\nredirect = \"0.0.0.0:8080\"\ncertificate_file = \"c\"\nkey_file = \"k\"\n",
+                         "2:12: tls.redirect: \"0.0.0.0:8080\" is listen.redirect's address already"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Resolver, ConfigRule,
@@ -237,10 +278,12 @@ TEST(ReadConfigEnvironment, FaultsNameTheVariable) {
 }
 
 TEST(ReadConfigEnvironment, ContradictionsNameTheVariable) {
-  EXPECT_EQ(faults_of("", {{"GEO_LISTEN_ADMIN", "0.0.0.0:1"}, {"GEO_LIMITS_REQUESTS_PER_S", "5"}}),
-            (Lines{"environment: admin.token_file: GEO_LISTEN_ADMIN: missing; required where listen.admin is neither "
-                   "loopback nor a unix socket",
-                   "environment: limits.requests_per_s: GEO_LIMITS_REQUESTS_PER_S: is not part of this version"}));
+  EXPECT_EQ(
+      faults_of("", {{"GEO_LISTEN_ADMIN", "0.0.0.0:1"}, {"GEO_TLS_RESOLVER", "0.0.0.0:2"}, {"GEO_TLS_KEY_FILE", "k"}}),
+      (Lines{"environment: admin.token_file: missing; required where listen.admin is neither "
+             "loopback nor a unix socket (listen.admin is set by GEO_LISTEN_ADMIN)",
+             "environment: tls.certificate_file: missing; tls.resolver needs it (tls.resolver is set by "
+             "GEO_TLS_RESOLVER)"}));
 }
 
 TEST(ReadConfigEnvironment, MistypedKeyOfASectionIsAFaultOtherNamesAreNot) {

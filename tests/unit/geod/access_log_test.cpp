@@ -5,9 +5,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <fstream>
 #include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "scratch.h"
 
@@ -20,6 +25,10 @@ std::string text_of(const std::filesystem::path& file) {
   std::ostringstream text;
   text << std::ifstream(file).rdbuf();
   return text.str();
+}
+
+bool write(AccessLog::Queue& queue, std::string_view line) {
+  return queue.append(Clock::now(), [line](std::string& lines) { lines += line; });
 }
 
 struct Pipe {
@@ -36,9 +45,10 @@ TEST(AccessLog, StopWritesOutWhatIsQueued) {
   const geo::test::Scratch scratch;
   auto log = AccessLog::open("access.log", scratch / "access.log");
   ASSERT_TRUE(log) << log.error();
-  for (int i = 0; i < 1000; ++i) EXPECT_TRUE((*log)->write("line " + std::to_string(i) + "\n"));
+  AccessLog::Queue& queue = (*log)->queue();
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(write(queue, "line " + std::to_string(i) + "\n"));
   EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
-  EXPECT_FALSE((*log)->write("late\n"));
+  EXPECT_FALSE(write(queue, "late\n"));
   const std::string text = text_of(scratch / "access.log");
   EXPECT_TRUE(text.starts_with("line 0\nline 1\n"));
   EXPECT_TRUE(text.ends_with("line 999\n"));
@@ -49,17 +59,20 @@ TEST(AccessLog, DropsAndCountsWhatAReaderThatStoppedHasNoRoomFor) {
   Pipe pipe;
   ASSERT_EQ(::fcntl(pipe.in.get(), F_SETPIPE_SZ, kPipe), static_cast<int>(kPipe));
   AccessLog log(std::move(pipe.in), {}, kQueue);
+  AccessLog::Queue& queue = log.queue();
   const std::string line = std::string(99, 'x') + '\n';
   std::uint64_t taken = 0, dropped = 0;
   // Nobody reads. Once more was taken than pipe and queue hold, the writer is stuck with the rest in its hands.
-  while (dropped == 0 || taken * line.size() <= kPipe + kQueue) ++(log.write(line) ? taken : dropped);
-  for (int i = 0; i < 1000; ++i) ++(log.write(line) ? taken : dropped);
+  while (dropped == 0 || taken * line.size() <= kPipe + kQueue) ++(write(queue, line) ? taken : dropped);
+  for (int i = 0; i < 1000; ++i) ++(write(queue, line) ? taken : dropped);
   EXPECT_LE(taken * line.size(), kPipe + 2 * kQueue);
-  const AccessLog::Dropped told = log.take_dropped();
+  const AccessLog::Dropped told = log.dropped();
   EXPECT_EQ(told.lines, dropped);
-  EXPECT_EQ(told.error, 0);  // it was too slow, nothing more
-  EXPECT_EQ(log.take_dropped().lines, 0U);
+  EXPECT_EQ(told.error, 0);              // it was too slow, nothing more
   EXPECT_FALSE(log.stop(Clock::now()));  // the writer is stuck
+  // What the pipe has may be of a write that has not come back.
+  EXPECT_GE(log.waiting(), taken - kPipe / line.size());
+  EXPECT_LE(log.waiting(), taken);
 
   // Once somebody reads again, every line that was taken arrives, whole.
   std::string text;
@@ -71,34 +84,83 @@ TEST(AccessLog, DropsAndCountsWhatAReaderThatStoppedHasNoRoomFor) {
   }
   EXPECT_TRUE(log.stop(Clock::now() + std::chrono::seconds(20)));
   EXPECT_EQ(text.size(), taken * line.size());
+  EXPECT_EQ(log.waiting(), 0U);
+}
+
+TEST(AccessLog, EveryLineOfEveryLoopIsWrittenWholeOrCounted) {
+  constexpr int kLoops = 3, kLines = 20'000;
+  const geo::test::Scratch scratch;
+  Fd file(::open((scratch / "access.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  AccessLog log(std::move(file), {}, 2000);
+  std::atomic<std::uint64_t> taken{0};
+  std::vector<std::thread> loops;
+  for (int loop = 0; loop < kLoops; ++loop)
+    loops.emplace_back([&queue = log.queue(), &taken, loop] {
+      for (int i = 0; i < kLines; ++i)
+        if (write(queue, std::to_string(loop) + " " + std::to_string(i) + "\n")) ++taken;
+    });
+  std::this_thread::yield();
+  log.stop(Clock::now() + std::chrono::milliseconds(5));  // in the middle of it, or nearly
+  for (std::thread& each : loops) each.join();
+  EXPECT_TRUE(log.stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(taken + log.dropped().lines, std::uint64_t{kLoops} * kLines);
+
+  std::array<int, kLoops> last{-1, -1, -1};
+  std::uint64_t lines = 0;
+  std::istringstream text(text_of(scratch / "access.log"));
+  for (std::string line; std::getline(text, line); ++lines) {
+    ASSERT_EQ(line[1], ' ') << line;
+    const int loop = line[0] - '0', i = std::stoi(line.substr(2));
+    EXPECT_GT(i, last.at(static_cast<std::size_t>(loop)));
+    last.at(static_cast<std::size_t>(loop)) = i;
+  }
+  EXPECT_EQ(lines, taken);
+}
+
+TEST(AccessLog, LinesAreInTheOrderOfTheirAnswersWhicheverLoopsGaveThem) {
+  const geo::test::Scratch scratch;
+  auto log = AccessLog::open("access.log", scratch / "access.log");
+  ASSERT_TRUE(log) << log.error();
+  AccessLog::Queue &one = (*log)->queue(), &other = (*log)->queue();
+  std::string all;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string line = std::to_string(i) + '\n';
+    EXPECT_TRUE(write(i % 3 == 0 ? one : other, line));
+    all += line;
+  }
+  EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(text_of(scratch / "access.log"), all);
 }
 
 TEST(AccessLog, ReaderThatHasGoneCostsLinesNotTheProcess) {
   Pipe pipe;
   AccessLog log(std::move(pipe.in));
+  AccessLog::Queue& queue = log.queue();
   pipe.out.reset();
-  EXPECT_TRUE(log.write("a\nb\n"));
+  EXPECT_TRUE(write(queue, "a\nb\n"));
   EXPECT_TRUE(log.stop(Clock::now() + std::chrono::seconds(20)));
-  const AccessLog::Dropped told = log.take_dropped();
+  const AccessLog::Dropped told = log.dropped();
   EXPECT_EQ(told.lines, 2U);
   EXPECT_EQ(told.error, EPIPE);
+  EXPECT_EQ(log.waiting(), 0U);
 }
 
 TEST(AccessLog, LineAfterATornOneIsWhole) {
   const geo::test::Scratch scratch;
   auto log = AccessLog::open("access.log", scratch / "access.log");
   ASSERT_TRUE(log) << log.error();
+  AccessLog::Queue& queue = (*log)->queue();
   rlimit usual{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &usual), 0);
   const rlimit small{10, usual.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  (*log)->write("one\ntoo long a line\n");
+  write(queue, "one\ntoo long a line\n");
   AccessLog::Dropped told;
-  while (told.lines == 0) told = (*log)->take_dropped();
+  while (told.lines == 0) told = (*log)->dropped();
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &usual), 0);
   EXPECT_EQ(told.lines, 1U);
   EXPECT_EQ(told.error, EFBIG);
-  (*log)->write("three\n");
+  write(queue, "three\n");
   EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
   EXPECT_EQ(text_of(scratch / "access.log"), "one\ntoo lo\nthree\n");
 }
@@ -107,17 +169,18 @@ TEST(AccessLog, FreshFileAfterATornLineBeginsWithALine) {
   const geo::test::Scratch scratch;
   auto log = AccessLog::open("access.log", scratch / "access.log");
   ASSERT_TRUE(log) << log.error();
+  AccessLog::Queue& queue = (*log)->queue();
   rlimit usual{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &usual), 0);
   const rlimit small{5, usual.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  (*log)->write("too long\n");
-  while ((*log)->take_dropped().lines == 0) {
+  write(queue, "too long\n");
+  while ((*log)->dropped().lines == 0) {
   }
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &usual), 0);
   std::filesystem::rename(scratch / "access.log", scratch / "old.log");
   ASSERT_TRUE((*log)->reopen());
-  (*log)->write("new\n");
+  write(queue, "new\n");
   EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
   EXPECT_EQ(text_of(scratch / "access.log"), "new\n");
 }
@@ -132,7 +195,8 @@ TEST(AccessLog, NamedPipeIsNotWaitedFor) {
   const Fd reader(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   auto log = AccessLog::open("pipe", file);
   ASSERT_TRUE(log) << log.error();
-  EXPECT_TRUE((*log)->write("line\n"));
+  AccessLog::Queue& queue = (*log)->queue();
+  EXPECT_TRUE(write(queue, "line\n"));
   EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
   char bytes[16];
   EXPECT_EQ(::read(reader.get(), bytes, sizeof bytes), 5);
@@ -144,7 +208,8 @@ TEST(AccessLog, FileIsForOwnerAndGroupAndAppendedTo) {
   for (const char* line : {"one\n", "two\n"}) {
     auto log = AccessLog::open("access.log", file);
     ASSERT_TRUE(log) << log.error();
-    (*log)->write(line);
+    AccessLog::Queue& queue = (*log)->queue();
+    write(queue, line);
   }
   EXPECT_EQ(text_of(file), "one\ntwo\n");
   struct stat status {};
@@ -156,9 +221,10 @@ TEST(AccessLog, ReopenFollowsTheName) {
   const geo::test::Scratch scratch;
   auto log = AccessLog::open("access.log", scratch / "access.log");
   ASSERT_TRUE(log) << log.error();
+  AccessLog::Queue& queue = (*log)->queue();
   std::filesystem::rename(scratch / "access.log", scratch / "old.log");
   ASSERT_TRUE((*log)->reopen());
-  (*log)->write("new\n");
+  write(queue, "new\n");
   EXPECT_TRUE((*log)->stop(Clock::now() + std::chrono::seconds(20)));
   EXPECT_EQ(text_of(scratch / "access.log"), "new\n");
   EXPECT_EQ(text_of(scratch / "old.log"), "");

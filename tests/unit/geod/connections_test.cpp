@@ -1,5 +1,3 @@
-#include "connections.h"
-
 #include <gtest/gtest.h>
 
 #include "front.h"
@@ -26,7 +24,7 @@ class Sweeps {
 
  private:
   test::Front& front_;
-  geo::MonotonicTime now_{};
+  geo::MonotonicTime now_ = geo::io::SystemClock().monotonic();
 };
 
 constexpr std::string_view kRequest = "GET /flv HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -75,7 +73,7 @@ TEST(Connections, IdleConnectionAfterABodyIsNobodysSlowRequest) {
   test::Front front([] { return std::make_unique<test::FakeHandler>(nullptr, nullptr, 100); });
   Sweeps sweeps(front);
   test::Client client = front.connect();
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 2; ++i) {
     ASSERT_EQ(client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").read().status, 200);
     for (int sweep = 0; sweep < 4; ++sweep) sweeps.once(seconds(6));
   }
@@ -86,7 +84,7 @@ TEST(Connections, IdleConnectionIsNobodysSlowHeader) {
   test::Front front;
   Sweeps sweeps(front);
   test::Client client = front.connect();
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 2; ++i) {
     ASSERT_EQ(client.send(kRequest).read().status, 200);
     for (int sweep = 0; sweep < 4; ++sweep) sweeps.once(seconds(6));
   }
@@ -99,7 +97,7 @@ TEST(Connections, DrainingDropsTheIdleAndSparesWhatHasBegun) {
   test::Client idle = front.connect(), begun = front.connect();
   for (test::Client* client : {&idle, &begun}) ASSERT_EQ(client->send(kRequest).read().status, 200);
   begun.send(kRequest.substr(0, 3));
-  EXPECT_TRUE(sweeps.until_closed(idle, seconds(0), true));
+  EXPECT_TRUE(sweeps.until_closed(idle, seconds(2), true));
   EXPECT_EQ(begun.send(kRequest.substr(3)).read().status, 200);
 }
 
@@ -109,15 +107,6 @@ TEST(Connections, PeerThatHasEndedIsClosed) {
   test::Client client = front.connect();
   ASSERT_EQ(client.send(kRequest).end().read().status, 200);
   EXPECT_TRUE(sweeps.until_closed(client, seconds(0)));
-}
-
-TEST(Connections, SlotIsFreeAgainAfterItsConnection) {
-  Connections connections;
-  Connections::Slot* const first = connections.open(10, {});
-  EXPECT_EQ(connections.open_count(), 1U);
-  connections.close(first);
-  EXPECT_EQ(connections.open_count(), 0U);
-  EXPECT_EQ(connections.open(11, {}), first);
 }
 
 }  // namespace

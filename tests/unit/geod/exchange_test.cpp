@@ -21,8 +21,8 @@ Exchange& sample(Exchange& exchange) {
   exchange.in.method = "GET";
   exchange.out.status = 302;
   exchange.entry.path = "/flv";
-  exchange.entry.code = "redirect";
-  exchange.entry.format = "flv";
+  exchange.entry.code = Code::redirect;
+  exchange.entry.format = geo::balance::Format::flv;
   exchange.entry.located_by = "cache";
   exchange.entry.provider = "maxmind";
   exchange.entry.place_cached = true;
@@ -51,7 +51,7 @@ TEST(AccessLine, MaskedAddressesTellTheNetworkAlone) {
 
 TEST(AccessLine, SaysWhyAUrlDoesNotHold) {
   Exchange exchange;
-  sample(exchange).entry.code = "forbidden";
+  sample(exchange).entry.code = code_of(geo::ErrorCode::forbidden);
   exchange.entry.reason = "expired";
   std::string line;
   append_line(line, exchange, "verify", exchange.in.started, false);

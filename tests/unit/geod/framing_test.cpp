@@ -82,6 +82,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bytes{"StarForGet", "GET * HTTP/1.1\r\n" + kHost + "\r\n"},
         Bytes{"AuthorityForm", "CONNECT a:443 HTTP/1.1\r\n" + kHost + "\r\n"},
         Bytes{"AbsoluteFormWithoutAHost", "GET http:///flv HTTP/1.1\r\n" + kHost + "\r\n"},
+        Bytes{"AbsoluteFormWithAPortAlone", "GET http://:80/flv HTTP/1.1\r\n" + kHost + "\r\n"},
+        Bytes{"HostOfAPortAlone", kLine + "Host: :80\r\n\r\n"},
         Bytes{"AbsoluteFormWithAUser", "GET http://u@a/flv HTTP/1.1\r\n" + kHost + "\r\n"},
         Bytes{"MethodIsNoToken", "G\x01T /flv HTTP/1.1\r\n" + kHost + "\r\n"}),
     name_of);
@@ -125,6 +127,44 @@ INSTANTIATE_TEST_SUITE_P(
         Served{"OldVersionWithoutAHost", "GET /flv HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET  /flv?"}),
     [](const auto& served) { return served.param.name; });
 
+// Whether the connection stays: RFC 9112 9.3.
+TEST(Framing, ConnectionStaysAsVersionAndFieldSay) {
+  test::Front front;
+  const auto stays = [&](const std::string& version, const std::string& field) {
+    test::Client client = front.connect();
+    const test::Reply reply = client.send("GET / " + version + "\r\nHost: a\r\n" + field + "\r\n").read();
+    EXPECT_EQ(reply.status, 200) << version << field;
+    return client.send(kNext).read().status == 200 ? "stays " + reply.header("connection")
+                                                   : "ends " + reply.header("connection");
+  };
+  EXPECT_EQ(stays("HTTP/1.1", ""), "stays ");
+  EXPECT_EQ(stays("HTTP/1.2", "Connection: keep-alive\r\n"), "stays ");
+  EXPECT_EQ(stays("HTTP/1.1", "Connection: Close\r\n"), "ends close");
+  EXPECT_EQ(stays("HTTP/1.1", "Connection: upgrade, close ,x\r\n"), "ends close");
+  EXPECT_EQ(stays("HTTP/1.0", ""), "ends close");
+  EXPECT_EQ(stays("HTTP/1.0", "Connection: Keep-Alive\r\n"), "stays keep-alive");
+  EXPECT_EQ(stays("HTTP/1.0", "Connection: close, keep-alive\r\n"), "ends close");
+  EXPECT_EQ(stays("HTTP/1.0", "Connection: keep-alive\r\nConnection: close\r\n"), "ends close");
+}
+
+TEST(Framing, WhatIsTooLargeOrOfAnotherVersionIsSaidSo) {
+  test::Front front;
+  const auto status = [&](const std::string& request) {
+    test::Client client = front.connect();
+    const test::Reply reply = client.send(request).read();
+    EXPECT_EQ(reply.header("content-type"), "application/problem+json");
+    EXPECT_TRUE(client.closed());
+    return reply.status;
+  };
+  EXPECT_EQ(status("GET /" + std::string(40'000, 'q')), 414);
+  EXPECT_EQ(status(kLine + kHost + "X: " + std::string(40'000, 'x')), 431);
+  EXPECT_EQ(status(kLine + kHost + "X: " + std::string(40'000, 'x') + "\r\n\r\n"), 431);
+  EXPECT_EQ(status("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505);
+  EXPECT_EQ(status("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505);
+  EXPECT_EQ(status("GET /\r\nHost: a\r\n\r\n"), 400);
+  EXPECT_EQ(status("GET / HTTP/1.10\r\nHost: a\r\n\r\n"), 400);
+}
+
 TEST(Framing, LargeRequestInPiecesIsTheSameRequest) {
   test::Front front;
   test::Client client = front.connect();
@@ -153,7 +193,7 @@ TEST(Framing, CookiesThatFillTheMemoryAreAnsweredOnceOrNotAtAll) {
     EXPECT_TRUE(reply.status == 200 || reply.status == 431) << reply.status;
     bool closed = false;
     for (int i = 0; i < 2000 && !closed; ++i) {
-      front.listener().sweep({geo::MonotonicTime{}, std::chrono::seconds(10), true});
+      front.listener().sweep({geo::io::SystemClock().monotonic(), std::chrono::seconds(10), true});
       closed = client.closed_within(std::chrono::milliseconds(10));
     }
     EXPECT_TRUE(closed) << size;

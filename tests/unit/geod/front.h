@@ -115,7 +115,7 @@ class FakeHandler final : public Handler {
     exchange.out.body.append(in.method).append(" ").append(in.host).append(" ").append(in.path).append("?").append(
         in.query);
     exchange.out.body.append(in.body);
-    exchange.entry.code = "ok";
+    exchange.entry.code = Code::ok;
   }
 
   std::size_t body_max() const override { return body_max_; }
@@ -137,14 +137,14 @@ class FakeHandler final : public Handler {
 class Front {
  public:
   explicit Front(const Listener::MakeHandler& make_handler, std::size_t waiting_max = 8, AccessLog* access = nullptr)
-      : workers_(2, waiting_max), listener_({"test", log_, access, workers_, clock_, draining_}) {
+      : workers_(2, waiting_max), listener_("test", {"test", log_, access, workers_, clock_, draining_}) {
     auto started = listener_.bind(*parse_address("127.0.0.1:0"), 1);
     if (started) started = listener_.start(make_handler, {100, std::chrono::seconds(60)});
     if (!started) throw std::runtime_error(started.error());
   }
   // On a socket that was passed, with two loops.
   explicit Front(PassedSocket socket)
-      : workers_(2, 8), listener_({"test", log_, nullptr, workers_, clock_, draining_}) {
+      : workers_(2, 8), listener_("test", {"test", log_, nullptr, workers_, clock_, draining_}) {
     auto started = listener_.take(std::move(socket), 2);
     if (started)
       started = listener_.start([] { return std::make_unique<FakeHandler>(nullptr, nullptr); },

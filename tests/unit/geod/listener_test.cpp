@@ -207,6 +207,69 @@ TEST(Listener, IsAwakeOnceItsLoopsHaveBeenRound) {
   EXPECT_TRUE(front.listener().is_awake());
 }
 
+// Far more than a socket holds.
+bool answer_large(Exchange& exchange) {
+  if (exchange.in.path == "/wait") return false;
+  test::FakeHandler::echo(exchange);
+  if (exchange.in.path == "/large") exchange.out.body.assign(8'000'000, 'l');
+  return true;
+}
+constexpr std::string_view kLarge = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+
+TEST(Listener, ClientThatReadsSlowlyHoldsUpNobodyAndGetsAll) {
+  test::Front front(answer_large, test::FakeHandler::echo);
+  test::Client slow = front.connect(), other = front.connect();
+  slow.send(kLarge).send(kNow).send(kLarge).send(kWait).send(kNow);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(other.send(kNow).read().body, "GET a /now?");
+  EXPECT_EQ(slow.read().body.size(), 8'000'000U);
+  EXPECT_EQ(slow.read().body, "GET a /now?");
+  EXPECT_EQ(slow.read().body.size(), 8'000'000U);
+  EXPECT_EQ(slow.read().body, "GET a /wait?");
+  EXPECT_EQ(slow.read().body, "GET a /now?");
+}
+
+TEST(Listener, AnswersOfAPipelineKeepTheirOrderAroundAWorkerWhileTheClientDoesNotRead) {
+  std::latch upstream(1);
+  test::Front front(answer_large, [&](Exchange& exchange) {
+    upstream.wait();
+    test::FakeHandler::echo(exchange);
+  });
+  test::Client client = front.connect();
+  client.send(std::string(kNow) + std::string(kWait) + std::string(kLarge) + std::string(kWait));
+  EXPECT_EQ(client.read().body, "GET a /now?") << "before the one that waits";
+  upstream.count_down();
+  EXPECT_EQ(client.read().body, "GET a /wait?");
+  EXPECT_EQ(client.read().body.size(), 8'000'000U);
+  EXPECT_EQ(client.read().body, "GET a /wait?");
+}
+
+TEST(Listener, ClientThatTakesNothingIsClosed) {
+  test::Front front(answer_large, test::FakeHandler::echo);
+  test::Client client = front.connect();
+  client.send(kLarge);
+  EXPECT_EQ(front.connect().send(kNow).read().status, 200);
+  geo::MonotonicTime now = geo::io::SystemClock().monotonic();
+  const auto open = [&] { return front.listener().open_count(); };
+  for (int i = 0; i < 2000 && open() > 0; ++i) {
+    front.listener().sweep({now += std::chrono::seconds(61), std::chrono::hours(1), false});
+    front.connect().send(kNow).read();
+  }
+  EXPECT_THROW(client.read(), std::runtime_error) << "closed in the middle of a body";
+}
+
+TEST(Listener, MoreConnectionsThanThereMayBeWait) {
+  test::Front front;
+  std::vector<test::Client> clients;
+  for (int i = 0; i < 100; ++i) clients.push_back(front.connect());
+  EXPECT_EQ(clients.back().send(kNow).read().status, 200);
+  test::Client late = front.connect();  // by the kernel
+  late.send(kNow);
+  EXPECT_FALSE(late.closed_within(std::chrono::milliseconds(50)));
+  EXPECT_EQ(clients.front().send(kNow).read().status, 200);
+  clients.pop_back();
+  EXPECT_EQ(late.read().status, 200);
+}
+
 TEST(Listener, HeadHasTheHeadersAndNoBody) {
   test::Front front;
   test::Client client = front.connect();
@@ -220,7 +283,7 @@ TEST(Listener, AnswerHeaderAsLongAsAWholeEncodedTokenFits) {
   test::Front front([&](Exchange& exchange) {
     exchange.out.status = 302;
     exchange.out.header("Location", location);
-    exchange.entry.code = "redirect";
+    exchange.entry.code = Code::redirect;
     return true;
   });
   test::Client client = front.connect();

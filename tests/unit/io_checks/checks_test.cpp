@@ -52,6 +52,7 @@ TEST(Checks, GetsTheUrlAndPassesA200) {
   CheckSettings settings = often();
   settings.user_agent = "geod/1.2.3";
   const CheckResult result = check_once(server.url() + "/up?deep=1", settings);
+  EXPECT_GT(result.took.count(), 0);
   EXPECT_EQ(result.id, "n");
   EXPECT_EQ(verdict(result), "passed");
   EXPECT_FALSE(result.report);

@@ -130,7 +130,8 @@ TEST(LastGood, ADirectoryThatCannotBeWrittenIsTold) {
   EXPECT_TRUE(saved.error().starts_with(file.parent_path().string())) << saved.error();
   const auto locked = FileLock::take(file);
   ASSERT_FALSE(locked);
-  EXPECT_TRUE(locked.error().starts_with(file.string())) << locked.error();
+  EXPECT_TRUE(locked.error().why.starts_with(file.string())) << locked.error().why;
+  EXPECT_FALSE(locked.error().elsewhere);
 }
 
 TEST(FileLock, OneHoldsItAtATime) {
@@ -138,14 +139,15 @@ TEST(FileLock, OneHoldsItAtATime) {
   const auto file = dir.path() / "state" / "t.toml";
   {
     const auto first = FileLock::take(file);
-    ASSERT_TRUE(first) << first.error();
+    ASSERT_TRUE(first) << first.error().why;
     const auto second = FileLock::take(file);
     ASSERT_FALSE(second);
-    EXPECT_EQ(second.error(), file.string() + ".lock: another process holds this lock");
+    EXPECT_EQ(second.error().why, file.string() + ".lock: another process holds this lock");
+    EXPECT_TRUE(second.error().elsewhere);
     EXPECT_TRUE(FileLock::take(dir.path() / "state" / "other.toml"));
   }
   auto third = FileLock::take(file);
-  ASSERT_TRUE(third) << third.error();
+  ASSERT_TRUE(third) << third.error().why;
   const FileLock moved = std::move(*third);
   EXPECT_FALSE(FileLock::take(file));
 }

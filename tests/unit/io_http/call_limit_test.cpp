@@ -104,6 +104,19 @@ TEST(CallLimit, WhatTheServiceHasLeftIsSharedWithOthers) {
   EXPECT_EQ(calls.next(kStart + 30s), kStart + 30s) << "its next window";
 }
 
+TEST(CallLimit, TellsHowManyMayLeave) {
+  CallLimit calls(3);
+  EXPECT_EQ(calls.left_now(kStart), 3U);
+  calls.left(kStart);
+  EXPECT_EQ(calls.left_now(kStart), 2U) << "one that is under way counts";
+  calls.came_back(kStart, "1", "30");
+  EXPECT_EQ(calls.left_now(kStart), 1U) << "the service knows of others";
+  EXPECT_EQ(calls.left_now(kStart + 30s), 2U);
+  EXPECT_EQ(calls.left_now(kStart + 60s), 3U);
+  for (int i = 0; i < 4; ++i) calls.left(kStart + 60s);
+  EXPECT_EQ(calls.left_now(kStart + 60s), 0U) << "never below";
+}
+
 TEST(CallLimit, ALateAnswerOpensNothingThatWasClosed) {
   CallLimit calls(45);
   calls.left(kStart);

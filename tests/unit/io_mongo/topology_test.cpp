@@ -242,5 +242,43 @@ TEST_F(MongoTopologyRows, ReportsThatCannotBeReadAreSkipped) {
   EXPECT_EQ(skipped("node_states"), 2u);
 }
 
+TEST_F(MongoTopologyRows, CountsAsACallOfTheStore) {
+  put_version("v1");
+  say("v1", "s1");
+  settings_.timeout = 2s;
+  std::vector<std::string> told;
+  settings_.told = [&](const Call& call) {
+    told.push_back(std::string(call.what) + (call.outcome == "answered" ? " +" : " -"));
+  };
+  using Sums = Tally::Sums;
+  way_->set(Way::Mode::gone);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(fault().away);
+  EXPECT_EQ(store().status(clock_.monotonic()).state, Breaker::State::open);
+  EXPECT_EQ(store().status(clock_.monotonic()).calls, (Sums{0, 0, 5, 0}));
+  EXPECT_TRUE(store().is_away());
+  way_->set(Way::Mode::open);
+  // The driver has it from its next heartbeat on.
+  std::vector<std::string> expected(5, "the topology -");
+  const auto began = std::chrono::steady_clock::now();
+  while (!store().topology({}, in_a_minute())) {
+    ASSERT_LT(std::chrono::steady_clock::now(), began + 60s);
+    EXPECT_EQ(store().status(clock_.monotonic()).state, Breaker::State::open);
+    expected.push_back("the topology -");
+  }
+  EXPECT_EQ(store().status(clock_.monotonic()).state, Breaker::State::closed) << "at once";
+  EXPECT_TRUE(store().node_states(in_a_minute()));
+  EXPECT_EQ(store().status(clock_.monotonic()).calls, (Sums{2, 0, expected.size(), 0}));
+  EXPECT_FALSE(store().is_away());
+  expected.insert(expected.end(), {"the topology +", "node_states +"});
+  EXPECT_EQ(told, expected);
+}
+
+TEST_F(MongoTopologyRows, ThatIsNoneIsAnAnswerOfTheStore) {
+  EXPECT_FALSE(fault().away);
+  const UpstreamStatus status = store().status(clock_.monotonic());
+  EXPECT_EQ(status.calls, (Tally::Sums{1, 0, 0, 0}));
+  EXPECT_EQ(status.last_error, "");
+}
+
 }  // namespace
 }  // namespace geo::io::mongo

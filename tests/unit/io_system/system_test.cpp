@@ -38,6 +38,16 @@ TEST(SystemClock, TellsTheTimeOfDayAndATimeThatOnlyGrows) {
   EXPECT_GE(clock.monotonic(), first);
 }
 
+TEST(IsOpenToAll, GoesByTheMode) {
+  const test::Scratch scratch;
+  const auto file = scratch.write("secret", "x");
+  for (const unsigned mode : {0600U, 0640U, 0660U, 0604U, 0644U}) {
+    std::filesystem::permissions(file, std::filesystem::perms{mode});
+    EXPECT_EQ(is_open_to_all(file), (mode & 4U) != 0) << mode;
+  }
+  EXPECT_FALSE(is_open_to_all(scratch / "none"));
+}
+
 TEST(ReadText, ReadsTheWholeFileByteForByte) {
   const test::Scratch scratch;
   EXPECT_EQ(read_text(scratch.write("empty", ""), 10), "");

@@ -139,6 +139,53 @@ TEST(Pipeline, NeverWaitsInTheLoopAndTheSecondRunAnswers) {
   EXPECT_TRUE(slow_resolver.decision.location.starts_with("https://spb-1."));  // nearest
 }
 
+// Each look at it is a microsecond later.
+struct RunningClock final : Clock {
+  mutable std::chrono::microseconds looks{0};
+  WallTime wall() const override { return kNow; }
+  MonotonicTime monotonic() const override { return MonotonicTime{} + ++looks; }
+};
+
+// The steps that were timed, "!" after those that took another time than one look at the clock.
+std::string timed(const StepTimes& times) {
+  std::string out;
+  for (std::size_t i = 0; i < kStepNames.size(); ++i) {
+    if (!times.ran[i]) continue;
+    out += (out.empty() ? "" : " ") + std::string(kStepNames[i]);
+    if (times.took[i] != std::chrono::microseconds(1)) out += "!";
+  }
+  return out;
+}
+
+TEST(StepTimes, OfEachStepThatCameToAnAnswer) {
+  World world;
+  world.run();
+  const RunningClock clock;
+  StepTimes times;
+  const auto walk = [&](Wait wait = Wait::never()) {
+    return decide(world.request, world.snapshot, wait, clock, world.decision, nullptr, &times);
+  };
+  EXPECT_TRUE(walk());
+  EXPECT_EQ(timed(times), "locate group select authorize bill! inspect sign") << "a lease is part of bill";
+  world.request.token = "T-2";
+  EXPECT_TRUE(walk());
+  EXPECT_EQ(timed(times), "locate group select authorize") << "the one that refuses too, and none of the walk before";
+  world.request.token = "T-1";
+  world.store->blocking = true;
+  EXPECT_FALSE(walk());
+  EXPECT_EQ(timed(times), "locate group select") << "not the one that would have to wait";
+  EXPECT_TRUE(walk(Wait::until(MonotonicTime{} + std::chrono::seconds(1))));
+  EXPECT_EQ(timed(times), "locate group select authorize bill! inspect sign");
+}
+
+TEST(StepTimes, NobodyWhoDoesNotWantThemPaysForThem) {
+  World world;
+  world.run();
+  const RunningClock clock;
+  EXPECT_TRUE(decide(world.request, world.snapshot, Wait::never(), clock, world.decision));
+  EXPECT_EQ(clock.looks.count(), 0);
+}
+
 // Takes what it is told to, and counts.
 struct ScriptedLeases final : billing::Leases {
   Result<billing::Lease> says = billing::Lease::taken;

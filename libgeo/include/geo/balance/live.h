@@ -60,12 +60,22 @@ struct NodeStatus {
   std::optional<WallTime> since;  // nothing: ever since the start
   std::optional<double> load;     // as reported, else sessions / capacity
   std::int64_t under_way = 0;
+  // Of them: redirects since the last report, or, where none counts, those that have not faded.
+  std::int64_t credits = 0;
   std::array<std::uint32_t, kStateNames.size()> became{};  // how often, by State
 };
 struct StateChange {
   Index node;
   State from, to;
   Because because;  // of one that is up: what had made it something else
+};
+
+// Redirects of a group's clients, to its own nodes or another group's.
+struct Flow {
+  Index from, to;  // `to` kNone: groups that were its fallbacks in an earlier topology
+  std::int64_t redirects = 0;
+  std::int64_t last_minute = 0;  // of them; to a second
+  bool is_spill() const { return from != to; }
 };
 
 // Owns: the counters; by node index, so it is one Balancer's.
@@ -100,6 +110,8 @@ class GEO_EXPORT Live {
   bool anyone_eligible() const;
   // Nothing: it has none that counts.
   std::optional<Report> report_of(Index node) const;
+  // Of each group its own, then one for each of its fallbacks; those that were none yet are left out.
+  std::vector<Flow> flows() const;
 
   const std::shared_ptr<const Balancer>& balancer() const { return balancer_; }
 
@@ -167,6 +179,7 @@ class GEO_EXPORT Live {
     State state = State::up;
     Because because = Because::nothing;
     std::optional<WallTime> since;
+    std::int64_t sessions = 0;  // of the report, where it counts
     std::array<std::uint32_t, kStateNames.size()> became{};
     bool down = false, damped = false;
     std::optional<MonotonicTime> returned, good_since;
@@ -179,6 +192,11 @@ class GEO_EXPORT Live {
     std::vector<std::int64_t> redirects;  // by node
   };
 
+  struct PastFlows {
+    MonotonicTime at;
+    std::vector<std::int64_t> redirects;  // by flow
+  };
+
   std::optional<std::int64_t> sessions_of(Index node, const Report& report) const;
   std::int64_t redirects_by(Index node, WallTime then) const;
   void judge(Index node, WallTime now, MonotonicTime monotonic, bool reports_failed, std::vector<StateChange>& changes);
@@ -187,6 +205,11 @@ class GEO_EXPORT Live {
   void sum_up();
   void sum_up(const Table& table, Sums& sums);
   void remember(WallTime now);
+  void remember_flows(MonotonicTime now);
+  // By flow.
+  std::vector<std::int64_t> redirects_by_flow() const;
+  Index to_of(Index from, std::uint32_t flow) const;
+  void carry_flows(const Live& before);
   // The redirects of a camera, of late; never too few but for what fades.
   std::uint32_t heard_of(std::uint64_t key) const;
   static bool is_panic(double healthy, double all, const Settings& settings);
@@ -196,6 +219,7 @@ class GEO_EXPORT Live {
   std::shared_ptr<const Balancer> balancer_;
   std::unique_ptr<Node[]> nodes_;
   std::unique_ptr<Group[]> groups_;
+  std::unique_ptr<std::atomic<std::int64_t>[]> spills_;  // by flow; what is none stays 0
   std::unique_ptr<Sums[]> sums_;                         // by table
   std::unique_ptr<Realm[]> realms_;                      // by table, by its realms
   std::unique_ptr<std::atomic<std::int64_t>[]> quotas_;  // [limited partner][group], in 1/kOne
@@ -205,6 +229,7 @@ class GEO_EXPORT Live {
   mutable std::mutex mutex_;
   std::vector<Book> books_;
   std::deque<Past> past_;
+  std::deque<PastFlows> past_flows_;
   std::optional<MonotonicTime> ticked_;
   std::optional<WallTime> now_;  // of the last tick
 };

@@ -28,6 +28,8 @@ class GEO_EXPORT Breaker {
   bool admit(MonotonicTime now);
   void succeeded();
   void failed(MonotonicTime now);
+  // A call that needs no leave has got through to an upstream that it could not reach before.
+  void recovered();
   // An admitted call that was never made, or whose answer says nothing about the upstream's health.
   void returned();
 

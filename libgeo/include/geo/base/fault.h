@@ -34,7 +34,7 @@ struct Fault {
 using Faults = std::vector<Fault>;
 
 GEO_EXPORT std::string to_string(const Fault& fault);
-// {"file":..,"line":..,"col":..,"key":..,"message":..}
+// {"file":..,"line":..,"col":..,"key":..,"message":..}; line and col are null where it is the file as a whole.
 GEO_EXPORT void append_json(std::string& out, const Fault& fault);
 // application/problem+json (RFC 9457) of `invalid_config`, with the faults as "faults".
 GEO_EXPORT void append_problem(std::string& out, const Faults& faults, std::string_view request_id);

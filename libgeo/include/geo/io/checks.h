@@ -53,6 +53,7 @@ struct CheckResult {
   CheckOutcome outcome = CheckOutcome::failed;
   std::string why;                        // for people, of our own words alone; empty: passed
   std::optional<balance::Report> report;  // what a 200 says of the node, as of now
+  MonotonicTime::duration took{};
 };
 
 struct CheckSettings {

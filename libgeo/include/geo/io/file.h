@@ -41,6 +41,7 @@ struct Data {
 struct ReadData {
   Data data;
   Faults faults;
+  bool states_readable = true;  // false: states.toml as a whole could not be read
 };
 GEO_EXPORT ReadData read_data(const std::filesystem::path& dir);
 
@@ -122,13 +123,17 @@ struct NoLastGood {
 };
 GEO_EXPORT tl::expected<LastGood, NoLastGood> read_last_good(const std::filesystem::path& file);
 
+struct NotKept {
+  bool elsewhere = false;  // another process has the right to
+  std::string why;         // names the file
+};
+
 // The right to save `file`: an flock on FILE.lock, held by one at a time, among processes and within one. It goes with
 // the process that holds it; FILE.lock stays.
 class GEO_EXPORT FileLock {
  public:
-  // Makes FILE.lock and its directory where they are missing. The error names it: another process holds it, or why it
-  // cannot be had.
-  static tl::expected<FileLock, std::string> take(const std::filesystem::path& file);
+  // Makes FILE.lock and its directory where they are missing.
+  static tl::expected<FileLock, NotKept> take(const std::filesystem::path& file);
   FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   FileLock& operator=(FileLock&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);

@@ -33,6 +33,7 @@ struct IpApiSettings {
   std::string key;              // of the paid service; never shown
   std::string language = "en";  // of names; one that ip-api does not offer: en
   std::chrono::milliseconds gather{5};
+  ToldOfCalls told{};
 };
 GEO_EXPORT std::shared_ptr<const resolve::Upstream> ip_api(const IpApiSettings& settings, const Clock& clock);
 
@@ -48,6 +49,7 @@ inline constexpr unsigned kHopsMax = 4;
 inline constexpr std::string_view kHopsHeader = "Geo-Hops";
 struct RemoteSettings {
   std::string url;
+  ToldOfCalls told{};
 };
 GEO_EXPORT std::shared_ptr<const resolve::Upstream> remote(const RemoteSettings& settings, const Clock& clock);
 
@@ -68,6 +70,7 @@ struct AuthClientSettings {
   std::string url;
   std::chrono::milliseconds budget{1000};  // of a call
   CacheLimits limits;
+  ToldOfCalls told{};
 };
 GEO_EXPORT std::shared_ptr<const AuthClient> auth_client(const AuthClientSettings& settings, const Clock& clock);
 

@@ -33,6 +33,7 @@ struct MongoSettings {
   std::chrono::seconds lease{30};
   // Told of each document that cannot be read, its collection and _id, once a minute for each. From any thread.
   std::function<void(const std::string&)> log = [](const std::string&) {};
+  ToldOfCalls told{};
 };
 
 // Which topology holds: the version document's word. A new stamp: something in that version changed.
@@ -51,6 +52,7 @@ struct MongoTopology {
 struct NoTopology {
   bool away = false;        // nobody could be asked; false: what the store says is no topology
   bool locked_out = false;  // away, since it does not take the URI's user and password
+  bool gone = false;        // away, since nobody is there
   std::string why;
 };
 
@@ -77,6 +79,8 @@ class GEO_EXPORT MongoStore final : public auth::Store, public billing::Store, p
   const billing::Leases& leases() const;
 
   // ---- what is read whole; blocks until the deadline at most ----
+  // Counted as calls. They are made while the breaker is open, too: where nobody is there they help to open it, and the
+  // first one that gets through then closes it.
   // Nothing: `known` still holds.
   tl::expected<std::optional<MongoTopology>, NoTopology> topology(const std::optional<TopologyStamp>& known,
                                                                   MonotonicTime deadline) const;

@@ -33,12 +33,23 @@ struct FileStamp {
 // Nothing: there is no such file.
 GEO_EXPORT std::optional<FileStamp> stamp_of(const std::filesystem::path& file);
 
+// May it be opened for appending, or be made where it is not there? Changes nothing. The error names the file.
+GEO_EXPORT tl::expected<void, std::string> check_appendable(const std::filesystem::path& file);
+
+// May everybody read that file, by its mode?
+GEO_EXPORT bool is_open_to_all(const std::filesystem::path& file);
+
 // A signing secret: hex in a regular file (blanks around it do not matter), at least 32 bytes. The error never holds a
 // byte of it.
 GEO_EXPORT tl::expected<std::vector<std::uint8_t>, std::string> read_secret(const std::filesystem::path& file);
 
 // A key of printable ASCII in a regular file's first and only line. The error never holds a character of it.
 GEO_EXPORT tl::expected<std::string, std::string> read_key(const std::filesystem::path& file);
+
+// A regular file's text that is, or may hold, a secret, at most `bytes_max`: its owner wipes it. The error never holds
+// a byte of it.
+GEO_EXPORT tl::expected<std::string, std::string> read_private(const std::filesystem::path& file,
+                                                               std::size_t bytes_max);
 
 // "credential:NAME" -> $CREDENTIALS_DIRECTORY/NAME, anything else -> `relative` under `dir`. The error: the variable is
 // not set, or NAME is no plain file name.

@@ -110,7 +110,8 @@ void Loop::start(std::shared_ptr<Target> target, MonotonicTime now) {
 
 void Loop::finish(Ended ended) {
   if (!ended.target->watched) return;
-  CheckResult result{ended.target->node.id, ended.outcome, std::move(ended.why), {}};
+  CheckResult result{
+      ended.target->node.id, ended.outcome, std::move(ended.why), {}, clock_.monotonic() - ended.target->began};
   if (ended.outcome == CheckOutcome::passed) result.report = read_report(ended.body, result.id, clock_.wall());
   told_(result);
   schedule_.done(std::move(ended.target), clock_.monotonic());

@@ -44,6 +44,30 @@ std::size_t line_of_endless_key(std::string_view text) {
   return 0;
 }
 
+std::string_view lines_before(std::string_view text, std::size_t line) {
+  std::size_t end = 0;
+  for (std::size_t at = 1; at < line && end != std::string_view::npos; ++at) {
+    end = text.find('\n', end);
+    if (end != std::string_view::npos) ++end;
+  }
+  return text.substr(0, end);
+}
+
+// What stands above that line. A value that goes on there - an array, a long string - is left out with its key.
+toml::table above(std::string_view text, std::size_t line) {
+  constexpr std::size_t kBytesMax = 16U << 20U;  // of all tries
+  for (std::size_t tried = 0; line > 1; tried += text.size()) {
+    text = lines_before(text, line);
+    if (tried + text.size() > kBytesMax) break;
+    try {
+      return toml::parse(text);
+    } catch (const toml::parse_error& broken) {
+      line = std::min<std::size_t>(broken.source().begin.line, line - 1);
+    }
+  }
+  return {};
+}
+
 // A fault is one line, whatever the file holds.
 std::string one_line(std::string text) {
   for (char& c : text)
@@ -89,7 +113,7 @@ std::string_view kind_of(const toml::node& value) {
   return "nothing";
 }
 
-Document::Document(const std::filesystem::path& file, IfMissing if_missing, Faults& faults)
+Document::Document(const std::filesystem::path& file, IfMissing if_missing, Faults& faults, IfBroken if_broken)
     : file_(file.string()), faults_(faults) {
   std::error_code error;
   if (std::filesystem::status(file, error).type() == std::filesystem::file_type::not_found) {
@@ -98,7 +122,7 @@ Document::Document(const std::filesystem::path& file, IfMissing if_missing, Faul
     return;
   }
   if (const auto text = read_bytes(file))
-    parse(*text);
+    parse(*text, if_broken);
   else
     faults_.push_back({file_, 0, 0, "", text.error()});
 }
@@ -108,9 +132,10 @@ Document::Document(const std::filesystem::path& file, std::string_view text, Fau
   parse(text);
 }
 
-void Document::parse(std::string_view text) {
+void Document::parse(std::string_view text, IfBroken if_broken) {
   if (const std::size_t line = line_of_endless_key(text); line != 0) {
     faults_.push_back({file_, line, 1, "", fmt::format("a key of more than {} parts", kKeyPartsMax)});
+    if (if_broken == IfBroken::above) root_ = above(text, line);
     return;
   }
   try {
@@ -118,6 +143,7 @@ void Document::parse(std::string_view text) {
     readable_ = true;
   } catch (const toml::parse_error& broken) {
     add(broken.source(), "", std::string(broken.description()));
+    if (if_broken == IfBroken::above) root_ = above(text, broken.source().begin.line);
   }
 }
 
@@ -162,6 +188,10 @@ void Document::fault(const toml::node& value, std::string key, std::string messa
 
 void Document::fault(const toml::key& at, std::string key, std::string message) {
   add(at.source(), std::move(key), std::move(message));
+}
+
+void Document::fault_missing(const toml::node& by, std::string key, std::string message) {
+  if (told_.emplace(&by, key).second) add(by.source(), std::move(key), std::move(message));
 }
 
 void Document::fault_missing(const toml::table& row, std::string_view table, std::string_view key,

@@ -29,8 +29,10 @@ class Row;
 class Document {
  public:
   enum class IfMissing { empty, fault };
+  enum class IfBroken { empty, above };  // above: root() has what stands above the line that is no TOML
 
-  Document(const std::filesystem::path& file, IfMissing if_missing, Faults& faults);
+  Document(const std::filesystem::path& file, IfMissing if_missing, Faults& faults,
+           IfBroken if_broken = IfBroken::empty);
   // What stands in `file`, where it was read already.
   Document(const std::filesystem::path& file, std::string_view text, Faults& faults);
   Document(const Document&) = delete;
@@ -55,11 +57,13 @@ class Document {
   void fault(const RowFault& fault);
   void fault(const toml::node& value, std::string key, std::string message);
   void fault(const toml::key& at, std::string key, std::string message);
+  // At what needs it, about a key that is not there.
+  void fault_missing(const toml::node& by, std::string key, std::string message);
   // At the row's header, about a key that is not there.
   void fault_missing(const toml::table& row, std::string_view table, std::string_view key, std::string message);
 
  private:
-  void parse(std::string_view text);
+  void parse(std::string_view text, IfBroken if_broken = IfBroken::empty);
   void add(const toml::source_region& at, std::string key, std::string message);
   // The rows of an array of tables; a lone [name] is told and taken for one.
   std::vector<const toml::table*> tables_of(std::string_view name);

@@ -84,14 +84,16 @@ tl::expected<LastGood, NoLastGood> read_last_good(const std::filesystem::path& f
   return tl::make_unexpected(NoLastGood{false, to_string(faults.front())});
 }
 
-tl::expected<FileLock, std::string> FileLock::take(const std::filesystem::path& file) {
+tl::expected<FileLock, NotKept> FileLock::take(const std::filesystem::path& file) {
   const std::string name = file.string() + ".lock";
-  const auto failed = [&](std::string_view why) { return tl::make_unexpected(fmt::format("{}: {}", name, why)); };
+  const auto failed = [&](std::string_view why, bool elsewhere = false) {
+    return tl::unexpected(NotKept{elsewhere, fmt::format("{}: {}", name, why)});
+  };
   if (const std::error_code error = make_parent(file)) return failed(error.message());
   Descriptor opened(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!opened.open()) return failed(std::system_category().message(errno));
   if (const auto locked = lock(opened, std::chrono::milliseconds(0)); !locked)
-    return failed(locked.error().empty() ? "another process holds this lock" : locked.error());
+    return locked.error().empty() ? failed("another process holds this lock", true) : failed(locked.error());
   return FileLock(opened.release());
 }
 

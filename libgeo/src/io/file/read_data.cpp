@@ -39,6 +39,7 @@ ReadData read_data(const std::filesystem::path& dir) {
       accounts.fault(fault);
   }
   sort(read.faults);
+  read.states_readable = states.readable();
   return read;
 }
 

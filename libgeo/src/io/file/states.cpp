@@ -4,7 +4,11 @@
 namespace geo::io {
 
 void read_node_states(Document& document, std::vector<balance::Report>& reports) {
-  document.rows("node_states", reports, kReadRow);
+  // A row with a key that cannot be read is none: what stands there instead, a default, nobody has reported.
+  document.rows("node_states", reports, [](Row& row, balance::Report& report) {
+    const bool has_key = kReadRow(row, report);
+    return has_key && row.ok();
+  });
   document.finish();
 }
 

@@ -1,152 +1,171 @@
+#include <xxhash.h>
+
 #include <cstring>
-#include <unordered_map>
 #include <utility>
 
 #include "geo/io/file.h"
+#include "slots.h"
 
 namespace geo::io {
 namespace {
 
-std::size_t hash_of(std::string_view text) { return std::hash<std::string_view>{}(text); }
-std::size_t mix(std::size_t a, std::size_t b) { return (a ^ (b + 0x9e3779b97f4a7c15U + (a << 6U) + (a >> 2U))); }
-
-struct CameraKey {
-  std::string_view server, id;
-  bool operator==(const CameraKey&) const = default;
-};
-struct ObjectKey {
-  std::string_view owner_type, owner_id, object_type, server, object_id;
-  bool operator==(const ObjectKey&) const = default;
-};
-struct Hash {
-  std::size_t operator()(const CameraKey& key) const { return mix(hash_of(key.server), hash_of(key.id)); }
-  std::size_t operator()(const ObjectKey& key) const {
-    const std::size_t owner = mix(hash_of(key.owner_type), hash_of(key.owner_id));
-    return mix(mix(owner, hash_of(key.object_type)), mix(hash_of(key.server), hash_of(key.object_id)));
-  }
-  std::size_t operator()(const Digest& digest) const {
-    std::size_t value = 0;
-    std::memcpy(&value, digest.data(), sizeof value);
-    return value;
-  }
-};
-
-template <class T>
-using ById = std::unordered_map<std::string_view, const T*>;
-
-template <class T>
-ById<T> by_id(const std::vector<T>& rows, std::string T::*key) {
-  ById<T> table;
-  table.reserve(rows.size());
-  for (const T& row : rows) table.emplace(row.*key, &row);
-  return table;
+std::uint64_t hash_of(std::string_view text, std::uint64_t seed = 0) {
+  return XXH3_64bits_withSeed(text.data(), text.size(), seed);
+}
+std::uint64_t hash_of(const Digest& digest) {
+  std::uint64_t value = 0;
+  std::memcpy(&value, digest.data(), sizeof value);
+  return value;
 }
 
-// A pointer that owns nothing: no reference count is touched.
-template <class T>
-std::shared_ptr<const T> borrowed(const T* row) {
-  return {std::shared_ptr<const void>(), row};
+// The rows, and where each one is by its key.
+template <class Row>
+class Table {
+ public:
+  // hash_of_key(row)
+  template <class HashOfKey>
+  Table(std::vector<Row> rows, HashOfKey&& hash_of_key) : rows_(std::move(rows)), slots_(rows_.size()) {
+    for (std::size_t i = 0; i < rows_.size(); ++i) slots_.insert(hash_of_key(rows_[i]), i);
+  }
+  Table(std::vector<Row> rows, std::string Row::*key)
+      : Table(std::move(rows), [key](const Row& row) { return hash_of(row.*key); }) {}
+
+  template <class IsIt>
+  Held<Row> find(std::uint64_t hash, IsIt&& is_it) const {
+    const std::uint32_t at = slots_.find(hash, [&](std::uint32_t row) { return is_it(rows_[row]); });
+    // A pointer that owns nothing: no reference count is touched.
+    return {{std::shared_ptr<const void>(), at == Slots::kNone ? nullptr : &rows_[at]}};
+  }
+  Held<Row> find(std::string_view text, std::string Row::*key) const {
+    return find(hash_of(text), [&](const Row& row) { return row.*key == text; });
+  }
+
+ private:
+  std::vector<Row> rows_;
+  Slots slots_;
+};
+
+// All rights of one owner to one object. A server is found by its id alone, whether or not the row names it twice.
+struct Granted {
+  auth::Owner owner;
+  std::string object_type, server, object_id;
+  auth::Rights rights;
+};
+
+struct Object {
+  const auth::Owner& owner;
+  std::string_view type, server, id;
+
+  Object(const auth::Owner& of, std::string_view object_type, std::string_view of_server, std::string_view object_id)
+      : owner(of), type(object_type), server(object_type == "server" ? std::string_view() : of_server), id(object_id) {}
+  std::uint64_t hash() const {
+    return hash_of(id, hash_of(server, hash_of(type, hash_of(owner.id, hash_of(owner.type)))));
+  }
+  bool is_of(const Granted& row) const {
+    return row.object_id == id && row.server == server && row.owner == owner && row.object_type == type;
+  }
+};
+
+std::vector<Granted> gathered(const std::vector<auth::Grant>& grants) {
+  std::vector<Granted> rows;
+  Slots known(grants.size());
+  for (const auth::Grant& grant : grants) {
+    const Object object(grant.owner, grant.object_type, grant.server, grant.object_id);
+    std::uint32_t at = known.find(object.hash(), [&](std::uint32_t row) { return object.is_of(rows[row]); });
+    if (at == Slots::kNone) {
+      at = static_cast<std::uint32_t>(rows.size());
+      known.insert(object.hash(), at);
+      rows.push_back({grant.owner, grant.object_type, std::string(object.server), grant.object_id, {}});
+    }
+    rows[at].rights.insert(rows[at].rights.end(), grant.rights.begin(), grant.rights.end());
+  }
+  return rows;
 }
 
-template <class Table, class Key>
-auto find(const Table& table, const Key& key) {
-  const auto at = table.find(key);
-  using T = std::remove_const_t<std::remove_pointer_t<typename Table::mapped_type>>;
-  return Result<Held<T>>(Held<T>{borrowed<T>(at == table.end() ? nullptr : at->second)});
+struct Owned {
+  std::string server;
+  auth::Owner owner;
+};
+std::vector<Owned> owned(const std::vector<devices::Server>& servers) {
+  std::vector<Owned> rows;
+  rows.reserve(servers.size());
+  for (const devices::Server& server : servers) rows.push_back({server.id, {server.owner_type, server.owner_id}});
+  return rows;
+}
+
+std::uint64_t hash_of_camera(std::string_view server, std::string_view id) { return hash_of(id, hash_of(server)); }
+
+// What a row holds, as long as the row is there.
+template <class Part, class Row>
+Held<Part> part_of(const Held<Row>& held, const Part Row::*part) {
+  return {{std::shared_ptr<const void>(), held ? &(*held.row.*part) : nullptr}};
 }
 
 }  // namespace
 
-// Keys are views into the rows, which never move again.
 struct FileStore::Tables {
   explicit Tables(Data data)
-      : token_rows(std::move(data.tokens)),
-        grant_rows(std::move(data.grants)),
-        user_rows(std::move(data.users)),
-        tariff_rows(std::move(data.tariffs)),
-        usage_rows(std::move(data.usage)),
-        server_rows(std::move(data.servers)),
-        camera_rows(std::move(data.cameras)),
-        users(by_id(user_rows, &billing::User::id)),
-        tariffs(by_id(tariff_rows, &billing::Tariff::id)),
-        usage(by_id(usage_rows, &billing::Usage::user)),
-        servers(by_id(server_rows, &devices::Server::id)) {
-    tokens.reserve(token_rows.size());
-    for (const auth::Token& token : token_rows) tokens.emplace(token.sha256, &token);
-    cameras.reserve(camera_rows.size());
-    for (const devices::Camera& camera : camera_rows) cameras.emplace(CameraKey{camera.server, camera.id}, &camera);
-    for (const auth::Grant& grant : grant_rows) {
-      auth::Rights& known = rights[object_key(grant.owner, grant.object_type, grant.server, grant.object_id)];
-      known.insert(known.end(), grant.rights.begin(), grant.rights.end());
-    }
-    owner_rows.reserve(server_rows.size());
-    for (const devices::Server& server : server_rows) owner_rows.push_back({server.owner_type, server.owner_id});
-    owners.reserve(server_rows.size());
-    for (std::size_t i = 0; i < server_rows.size(); ++i) owners.emplace(server_rows[i].id, &owner_rows[i]);
-  }
+      : tokens(std::move(data.tokens), [](const auth::Token& row) { return hash_of(row.sha256); }),
+        granted(
+            gathered(data.grants),
+            [](const Granted& row) { return Object(row.owner, row.object_type, row.server, row.object_id).hash(); }),
+        users(std::move(data.users), &billing::User::id),
+        tariffs(std::move(data.tariffs), &billing::Tariff::id),
+        usage(std::move(data.usage), &billing::Usage::user),
+        owners(owned(data.servers), &Owned::server),
+        servers(std::move(data.servers), &devices::Server::id),
+        cameras(std::move(data.cameras),
+                [](const devices::Camera& row) { return hash_of_camera(row.server, row.id); }) {}
   Tables(const Tables&) = delete;
   Tables& operator=(const Tables&) = delete;
 
-  // A server is found by its id alone, whether or not the row names it twice.
-  static ObjectKey object_key(const auth::Owner& owner, std::string_view type, std::string_view server,
-                              std::string_view id) {
-    return {owner.type, owner.id, type, type == "server" ? std::string_view() : server, id};
-  }
-
-  const std::vector<auth::Token> token_rows;
-  const std::vector<auth::Grant> grant_rows;
-  const std::vector<billing::User> user_rows;
-  const std::vector<billing::Tariff> tariff_rows;
-  const std::vector<billing::Usage> usage_rows;
-  const std::vector<devices::Server> server_rows;
-  const std::vector<devices::Camera> camera_rows;
-  std::vector<auth::Owner> owner_rows;  // of server_rows, in their order
-
-  std::unordered_map<Digest, const auth::Token*, Hash> tokens;
-  std::unordered_map<ObjectKey, auth::Rights, Hash> rights;
-  ById<billing::User> users;
-  ById<billing::Tariff> tariffs;
-  ById<billing::Usage> usage;
-  ById<devices::Server> servers;
-  ById<auth::Owner> owners;
-  std::unordered_map<CameraKey, const devices::Camera*, Hash> cameras;
+  const Table<auth::Token> tokens;
+  const Table<Granted> granted;
+  const Table<billing::User> users;
+  const Table<billing::Tariff> tariffs;
+  const Table<billing::Usage> usage;
+  const Table<Owned> owners;
+  const Table<devices::Server> servers;
+  const Table<devices::Camera> cameras;
 };
 
 FileStore::FileStore(Data data) : tables_(std::make_unique<const Tables>(std::move(data))) {}
 FileStore::~FileStore() = default;
 
 Polled<Held<auth::Token>> FileStore::token(const Digest& sha256, const Moment&) const {
-  return find(tables_->tokens, sha256);
+  return tables_->tokens.find(hash_of(sha256), [&](const auth::Token& row) { return row.sha256 == sha256; });
 }
 
 Polled<Held<auth::Rights>> FileStore::rights(const auth::Owner& owner, std::string_view object_type,
                                              std::string_view server, std::string_view object_id, const Moment&) const {
-  const auto at = tables_->rights.find(Tables::object_key(owner, object_type, server, object_id));
-  return Held<auth::Rights>{borrowed(at == tables_->rights.end() ? nullptr : &at->second)};
+  const Object object(owner, object_type, server, object_id);
+  return part_of(tables_->granted.find(object.hash(), [&](const Granted& row) { return object.is_of(row); }),
+                 &Granted::rights);
 }
 
 Polled<Held<auth::Owner>> FileStore::owner_of(std::string_view server, const Moment&) const {
-  return find(tables_->owners, server);
+  return part_of(tables_->owners.find(server, &Owned::server), &Owned::owner);
 }
 
 Polled<Held<billing::User>> FileStore::user(std::string_view id, const Moment&) const {
-  return find(tables_->users, id);
+  return tables_->users.find(id, &billing::User::id);
 }
 
 Polled<Held<billing::Tariff>> FileStore::tariff(std::string_view id, const Moment&) const {
-  return find(tables_->tariffs, id);
+  return tables_->tariffs.find(id, &billing::Tariff::id);
 }
 
 Polled<Held<billing::Usage>> FileStore::usage(std::string_view user, const Moment&) const {
-  return find(tables_->usage, user);
+  return tables_->usage.find(user, &billing::Usage::user);
 }
 
 Polled<Held<devices::Server>> FileStore::server(std::string_view id, const Moment&) const {
-  return find(tables_->servers, id);
+  return tables_->servers.find(id, &devices::Server::id);
 }
 
 Polled<Held<devices::Camera>> FileStore::camera(std::string_view server, std::string_view id, const Moment&) const {
-  return find(tables_->cameras, CameraKey{server, id});
+  return tables_->cameras.find(hash_of_camera(server, id),
+                               [&](const devices::Camera& row) { return row.id == id && row.server == server; });
 }
 
 }  // namespace geo::io

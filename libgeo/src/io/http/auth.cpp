@@ -62,7 +62,7 @@ class Remote final : public AuthClient {
         budget_(settings.budget),
         client_(settings.url, kThreads),
         decisions_(settings.limits, Stale::when_failed),
-        loads_(kName, clock, kWaitingMax),
+        loads_(kName, clock, kWaitingMax, std::make_shared<Health>(settings.told)),
         workers_(kThreads, kWaitingMax) {}
   ~Remote() override {
     loads_.close();  // so that what is queued makes no call
@@ -100,6 +100,7 @@ class Remote final : public AuthClient {
     const Request request{
         .target = "/authorize", .headers = {{"Accept", "application/json"}}, .json = body, .changes_nothing = true};
     const auto answer = client_.call(request, std::chrono::ceil<std::chrono::milliseconds>(taken->due - now));
+    loads_.tell("/authorize", now, outcome_of(answer));
     if (!answer) return loads_.failed_since({taken}, now, answer.error());
     finish(taken, token, *answer);
   }

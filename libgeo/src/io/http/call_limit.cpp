@@ -27,6 +27,11 @@ MonotonicTime CallLimit::next(MonotonicTime now) const {
   return std::max(at, ended_[ended_.size() - ended + too_many - 1] + kWindow);
 }
 
+std::size_t CallLimit::left_now(MonotonicTime now) const {
+  const std::size_t ours = *most_ - std::min(*most_, used(now));
+  return now < allowed_until_ ? std::min<std::size_t>(ours, allowed_) : ours;
+}
+
 std::size_t CallLimit::used(MonotonicTime now) const {
   const auto counted = std::upper_bound(ended_.begin(), ended_.end(), now - kWindow);
   return under_way_ + static_cast<std::size_t>(ended_.end() - counted);

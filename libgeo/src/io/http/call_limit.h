@@ -22,6 +22,8 @@ class CallLimit {
   void left(MonotonicTime now);
   // rl, ttl: the answer's X-Rl and X-Ttl; empty where there are none.
   void came_back(MonotonicTime now, std::string_view rl = {}, std::string_view ttl = {}, bool is_refused = false);
+  // How many calls may leave at once, by our count and the service's; it has a limit.
+  std::size_t left_now(MonotonicTime now) const;
   // That count.
   std::size_t used(MonotonicTime now) const;
   bool is_limited() const { return most_.has_value(); }

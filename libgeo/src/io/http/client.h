@@ -39,6 +39,11 @@ struct Answer {
   std::string_view header(std::string_view name) const;
 };
 
+// For a log: "status 200", or why there is none.
+inline std::string outcome_of(const tl::expected<Answer, std::string>& answer) {
+  return answer ? "status " + std::to_string(answer->status) : answer.error();
+}
+
 inline constexpr std::size_t kHeaderMax = 64 << 10;
 inline constexpr std::size_t kBodyMax = 1 << 20;
 

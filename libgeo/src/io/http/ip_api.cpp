@@ -42,7 +42,7 @@ class IpApi final : public resolve::Upstream {
         client_(settings.url, kCallsMax),
         singles_(limit_of(settings, kFreeSingles)),
         batches_(limit_of(settings, kFreeBatches)),
-        loads_(kName, clock, kWaitingMax),
+        loads_(kName, clock, kWaitingMax, std::make_shared<Health>(settings.told)),
         workers_(kCallsMax, kCallsMax),
         thread_([this] { run(); }) {}
 
@@ -58,7 +58,13 @@ class IpApi final : public resolve::Upstream {
   }
 
   std::string_view name() const override { return kName; }
-  UpstreamStatus status(MonotonicTime now) const override { return loads_.status(now); }
+  UpstreamStatus status(MonotonicTime now) const override {
+    UpstreamStatus status = loads_.status(now);
+    const std::lock_guard lock(mutex_);
+    if (singles_.is_limited()) status.budgets.push_back({"json", singles_.left_now(now)});
+    if (batches_.is_limited()) status.budgets.push_back({"batch", batches_.left_now(now)});
+    return status;
+  }
 
   void ask(resolve::PlaceCache::Load load, std::chrono::milliseconds budget) const override {
     const Loads::Ptr taken = loads_.take(std::move(load), budget);
@@ -197,6 +203,8 @@ class IpApi final : public resolve::Upstream {
     }
     const MonotonicTime now = clock_.monotonic();
     const auto answer = client_.call(request, std::chrono::ceil<std::chrono::milliseconds>(due - now));
+    loads_.tell((kind == Kind::single ? "/json of " : "/batch of ") + std::to_string(ips.size()), now,
+                outcome_of(answer));
     const bool is_refused = answer && answer->status == 429;
     {
       const std::lock_guard lock(mutex_);

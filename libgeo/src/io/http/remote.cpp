@@ -29,7 +29,7 @@ class Remote final : public resolve::Upstream {
   Remote(const RemoteSettings& settings, const Clock& clock)
       : clock_(clock),
         client_(settings.url, kThreads),
-        loads_(kName, clock, kWaitingMax),
+        loads_(kName, clock, kWaitingMax, std::make_shared<Health>(settings.told)),
         workers_(kThreads, kWaitingMax) {}
   ~Remote() override {
     loads_.close();  // so that what is queued makes no call
@@ -74,6 +74,7 @@ class Remote final : public resolve::Upstream {
     }
     const auto answer = client_.call(request_for(ips, batch.front()->key.hops),
                                      std::chrono::ceil<std::chrono::milliseconds>(Loads::due_of(batch) - now));
+    loads_.tell("/resolve of " + std::to_string(ips.size()), now, outcome_of(answer));
     if (!answer) return loads_.failed_since(batch, now, answer.error());
     finish(batch, ips, *answer);
   }

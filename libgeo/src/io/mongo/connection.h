@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -18,6 +19,8 @@
 #include "io/mongo/documents.h"
 
 namespace geo::io::mongo {
+
+inline constexpr std::string_view kName = "store";  // as an upstream
 
 struct Settings {
   std::string uri;  // as its owner wrote it; with all that libmongoc knows

@@ -335,6 +335,10 @@ auto Leases::call(Breaker& breaker, std::string_view what, const Operation& oper
   const MonotonicTime began = clock_.monotonic();
   if (!breaker.admit(began)) return tl::unexpected(Trouble{true, {}});
   Done<T> done = operation();
+  health_->tell({.upstream = kName,
+                 .what = &breaker == &writes_ ? "a write of leases" : "a read of leases",
+                 .outcome = done ? std::string_view("answered") : std::string_view(done.error().why),
+                 .took = clock_.monotonic() - began});
   if (done) {
     breaker.succeeded();
     tell(what, {});

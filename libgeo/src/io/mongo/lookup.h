@@ -32,7 +32,6 @@
 
 namespace geo::io::mongo {
 
-inline constexpr std::string_view kName = "store";
 inline constexpr std::size_t kWaitingMax = 2000;  // of each kind
 inline constexpr std::size_t kBatchMax = 100;     // rows in a call
 
@@ -253,6 +252,8 @@ class Lookup {
     }
     Entries<Value> entries(batch.size(), Entry<Value>(Result<Value>(Kind::absent())));
     const Done<void> done = find(texts, Loads::due_of(batch), entries);
+    loads_.tell(std::to_string(batch.size()) + " of " + Documents<Row>::collection().name, now,
+                done ? "answered" : done.error().why);
     if (!done) {
       if (done.error().kind == Failure::Kind::unreadable)
         (void)upstream_.skipped.tell(Documents<Row>::collection().name, "*", done.error().why);

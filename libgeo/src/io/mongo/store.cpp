@@ -1,6 +1,7 @@
 #include "geo/io/mongo.h"
 
 #include <algorithm>
+#include <atomic>
 #include <initializer_list>
 #include <utility>
 
@@ -59,6 +60,7 @@ class MongoStore::Core {
  public:
   Core(std::unique_ptr<Connection> connected, const MongoSettings& settings, const Clock& clock)
       : connection(std::move(connected)),
+        health(std::make_shared<Health>(settings.told)),
         skipped(settings.log, clock),
         workers(kCalls, kKinds * kWaitingMax),
         upstream{*connection, skipped, clock, settings.timeout, health, workers},
@@ -86,8 +88,24 @@ class MongoStore::Core {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
+  // Of what is read whole: how that went. why: empty: it was answered. gone: nobody is there.
+  void came_back(std::string_view what, MonotonicTime began, const std::string& why, bool gone, bool routine) const {
+    health->calls.add(why.empty() ? Outcome::found : Outcome::failed);
+    if (!why.empty()) health->note(why);
+    const MonotonicTime now = upstream.clock.monotonic();
+    // What is slow, or may not be read, says nothing of the rows.
+    if (gone) {
+      is_gone.store(true);
+      health->breaker.failed(now);
+    } else if (why.empty() && is_gone.exchange(false)) {
+      health->breaker.recovered();
+    }
+    health->tell({mongo::kName, what, why.empty() ? "answered" : why, now - began, routine && why.empty()});
+  }
+
   const std::unique_ptr<Connection> connection;
-  const std::shared_ptr<Health> health = std::make_shared<Health>();
+  const std::shared_ptr<Health> health;
+  mutable std::atomic<bool> is_gone{false};  // what was read whole last met nobody
   mutable SkippedDocuments skipped;
   mutable Workers workers;
   mutable Upstream upstream;
@@ -165,14 +183,18 @@ const billing::Leases& MongoStore::leases() const { return core_->leases; }
 
 tl::expected<std::optional<MongoTopology>, NoTopology> MongoStore::topology(const std::optional<TopologyStamp>& known,
                                                                             MonotonicTime deadline) const {
+  const MonotonicTime began = core_->upstream.clock.monotonic();
   auto topology = read_topology(*core_->connection, core_->skipped, known, deadline);
-  if (!topology && topology.error().away) core_->health->note(topology.error().why);
+  const bool is_away = !topology && topology.error().away;
+  core_->came_back("the topology", began, is_away ? topology.error().why : std::string(),
+                   is_away && topology.error().gone, topology && !*topology);
   return topology;
 }
 
 tl::expected<std::vector<balance::Report>, std::string> MongoStore::node_states(MonotonicTime deadline) const {
   const Collection& collection = Documents<balance::Report>::collection();
   std::vector<balance::Report> reports;
+  const MonotonicTime began = core_->upstream.clock.monotonic();
   const Done<void> done =
       core_->connection->find({.collection = collection.name, .fields = collection.fields}, deadline, [&](Found found) {
         if (!found) return (void)core_->skipped.tell(collection.name, found.error().id, found.error().why);
@@ -180,8 +202,9 @@ tl::expected<std::vector<balance::Report>, std::string> MongoStore::node_states(
         if (!report) return (void)core_->skipped.tell(collection.name, id_of(**found), report.error());
         reports.push_back(std::move(*report));
       });
+  core_->came_back(collection.name, began, done ? std::string() : done.error().why,
+                   !done && done.error().kind == Failure::Kind::unreachable, true);
   if (done) return reports;
-  core_->health->note(done.error().why);
   return tl::unexpected(done.error().why);
 }
 

@@ -19,9 +19,13 @@ constexpr int kTries = 3;
 constexpr std::size_t kFaultsTold = 3;
 
 tl::unexpected<NoTopology> away(Failure failure) {
-  return tl::unexpected(NoTopology{true, failure.kind == Failure::Kind::locked_out, std::move(failure.why)});
+  using Kind = Failure::Kind;
+  return tl::unexpected(
+      NoTopology{true, failure.kind == Kind::locked_out, failure.kind == Kind::unreachable, std::move(failure.why)});
 }
-tl::unexpected<NoTopology> none(std::string why) { return tl::unexpected(NoTopology{false, false, std::move(why)}); }
+tl::unexpected<NoTopology> none(std::string why) {
+  return tl::unexpected(NoTopology{false, false, false, std::move(why)});
+}
 
 // ---- rows that name others ----
 

@@ -102,6 +102,29 @@ std::optional<FileStamp> stamp_of(const std::filesystem::path& file) {
                    nanoseconds(info.st_ctim)};
 }
 
+tl::expected<void, std::string> check_appendable(const std::filesystem::path& file) {
+  const auto refuse = [&](int error) {
+    return tl::unexpected(file.string() + ": cannot be opened: " + std::generic_category().message(error));
+  };
+  struct stat info {};
+  if (stat(file.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return refuse(EISDIR);
+    if (faccessat(AT_FDCWD, file.c_str(), W_OK, AT_EACCESS) != 0) return refuse(errno);
+    return {};
+  }
+  if (errno != ENOENT) return refuse(errno);
+  const std::filesystem::path parent = file.has_parent_path() ? file.parent_path() : ".";
+  if (stat(parent.c_str(), &info) != 0) return refuse(errno);
+  if (!S_ISDIR(info.st_mode)) return refuse(ENOTDIR);
+  if (faccessat(AT_FDCWD, parent.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return refuse(errno);
+  return {};
+}
+
+bool is_open_to_all(const std::filesystem::path& file) {
+  struct stat info {};
+  return stat(file.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0;
+}
+
 tl::expected<std::string, std::string> read_key(const std::filesystem::path& file) {
   std::string text;
   if (std::optional<std::string> trouble = read_into(text, file, kSecretFileMax))
@@ -111,6 +134,16 @@ tl::expected<std::string, std::string> read_key(const std::filesystem::path& fil
   if (std::any_of(key.begin(), key.end(), [](char c) { return c <= ' ' || c > '~'; }))
     return tl::unexpected<std::string>(file.string() + ": a key is one line of printable ASCII without blanks");
   return std::string(key);
+}
+
+tl::expected<std::string, std::string> read_private(const std::filesystem::path& file, std::size_t bytes_max) {
+  std::string text;
+  text.reserve(bytes_max + 1);  // a string that grows leaves copies behind
+  if (std::optional<std::string> trouble = read_into(text, file, bytes_max)) {
+    wipe(text);
+    return tl::unexpected<std::string>(std::move(*trouble));
+  }
+  return text;
 }
 
 tl::expected<std::filesystem::path, std::string> secret_path(std::string_view reference,

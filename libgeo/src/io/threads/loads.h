@@ -94,6 +94,10 @@ class Loads {
   void failed_since(const Batch& batch, MonotonicTime began, std::string_view why);
   // What the call brought. An answer that has nothing of what was asked for is none.
   void settle(const Batch& batch, Entries<Value> entries, std::optional<std::chrono::milliseconds> ttl = {});
+  // A call came back: of what, and what it brought.
+  void tell(std::string_view what, MonotonicTime began, std::string_view outcome) const {
+    health_->tell({.upstream = name_, .what = what, .outcome = outcome, .took = clock_.monotonic() - began});
+  }
   // One that was never taken.
   void refuse(Load load, std::string why, std::chrono::seconds retry_after = std::chrono::seconds{1}) {
     health_->note(std::move(why));

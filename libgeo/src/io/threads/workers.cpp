@@ -1,4 +1,4 @@
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "geo/io/threads.h"
@@ -27,7 +27,7 @@ bool Workers::submit(std::function<void()> job) {
     if (queue_.size() > idle_ && threads_.size() < threads_max_) {
       try {
         start();
-      } catch (const std::system_error&) {
+      } catch (const std::exception&) {
         // those that are there will come to it
       }
     }
