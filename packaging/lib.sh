@@ -15,7 +15,7 @@ TEST_PACKAGES="binutils ccache chromium chromium-driver clang-format curl defaul
   libgtest-dev lintian logrotate man-db maven nginx prometheus python3 python3-cryptography python3-jsonschema python3-pymongo python3-pytest
   python3-pytest-xdist python3-selenium rpm systemd zsh"
 # To build the benchmarks (-DGEO_BENCH=ON), and the peers that geod is measured beside.
-BENCH_PACKAGES="haproxy libbenchmark-dev libnginx-mod-http-geoip2 libnginx-mod-http-js nginx python3 util-linux wrk"
+BENCH_PACKAGES="haproxy libbenchmark-dev libnginx-mod-http-geoip2 libnginx-mod-http-js nginx openssl python3 util-linux wrk"
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1

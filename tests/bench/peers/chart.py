@@ -7,6 +7,7 @@ WIDTH, LEFT, RIGHT, BAR, GAP = 720, 210, 90, 20, 8
 def bars(results):
     """SVG that reads on light and dark ground. The whiskers go from the lowest to the highest round."""
     parts, y = [], 10
+    results = {title: result for title, result in results.items() if all("cpu_us_per_request" in figures for figures in result.values())}
     most = max(figures["cpu_us_per_request"][2] for result in results.values() for figures in result.values())
     scale = (WIDTH - LEFT - RIGHT) / most
     for title, result in results.items():

@@ -2,13 +2,11 @@
 import base64
 import hashlib
 import hmac
-import json
 import shutil
-import subprocess
 import urllib.parse
 
 import world
-from servers import LOAD_CORE, NGINX_GEOIP2, NGINX_JS, Server, free_port
+from servers import LOAD_CORE, NGINX_GEOIP2, NGINX_JS, Geod, Nginx, Server
 
 TTL_S = 300
 
@@ -17,81 +15,50 @@ def group_text():
     return "\n".join(f"    {country} {group};" for country, group in sorted(world.GROUP_OF.items()))
 
 
-class GeodRedirect(Server):
+class GeodRedirect(Geod):
     """The whole decision: locate, group, choose, authorize, bill, inspect, sign."""
 
-    name = "geod"
     checked = "signature"
-
-    def __init__(self, folder, geod, databases, log):
-        self.geod, self.databases, self.log = geod, databases, log
-        super().__init__(folder)
+    filled = False  # its topology
+    settings = {"signing.keys": [{"id": "k1", "secret_file": "k1.hex"}], "balance.nearest": False,
+                "http.trusted_proxies": ["127.0.0.1/32"]}
 
     def command(self):
-        access = str(self.folder / "access.log") if self.log else "off"
-        world.write_store(self.folder / "data")
+        world.write_store(self.folder / "data", self.filled)
         (self.folder / "k1.hex").write_text(world.SECRET.hex())
         (self.folder / "k1.hex").chmod(0o600)
-        (self.folder / "geod.toml").write_text(
-            f'[listen]\nredirect = "127.0.0.1:{self.port}"\nadmin = ""\n[resolver]\nproviders = ["maxmind"]\n'
-            f'[resolver.maxmind]\nfiles = {json.dumps(self.databases)}\n[signing]\nkeys = [{{ id = "k1", secret_file = "k1.hex" }}]\n'
-            f'[balance]\nnearest = false\n[http]\nthreads = 1\ntrusted_proxies = ["127.0.0.1/32"]\n'
-            f'[log]\naccess = "{access}"\nlevel = "warn"\n')
-        return [self.geod, "--config", "geod.toml"]
+        self.settings["tls.redirect" if self.certificate else "listen.redirect"] = f"127.0.0.1:{self.port}"
+        if self.certificate:
+            self.settings |= {"tls.certificate_file": self.certificate, "tls.key_file": self.certificate}
+        return super().command()
 
 
-class Nginx(Server):
+class NginxRedirect(Nginx):
     """A bare 302 to the group's first node, by geoip2 and a map of countries."""
 
-    name = "nginx geoip2"
     checked = "group"
-    modules = [NGINX_GEOIP2]
-    extra = ""  # in http
-    location = "return 302 https://node-$group-0.example.com$request_uri;"
+    logged = '"client_ip":"$http_x_forwarded_for","server":"$arg_server","camera":"$arg_camera","group":"$group"'
+    answer = "return 302 https://node-$group-0.example.com$request_uri;"
+    headers = "add_header Cache-Control no-store always; add_header X-Request-Id $request_id always;"
 
-    def __init__(self, folder, databases, log):
-        self.databases, self.log = databases, log
-        super().__init__(folder)
-
-    def command(self):
-        access = "log_format line escape=json '{\"ts\":\"$time_iso8601\",\"request_id\":\"$request_id\"," \
-                 "\"client_ip\":\"$http_x_forwarded_for\",\"peer_ip\":\"$remote_addr\",\"method\":\"$request_method\",\"path\":\"$uri\"," \
-                 "\"server\":\"$arg_server\",\"camera\":\"$arg_camera\",\"status\":$status,\"group\":\"$group\"," \
-                 f"\"duration_s\":$request_time}}';\n  access_log {self.folder}/access.log line buffer=64k flush=1s;" \
-            if self.log else "access_log off;"
-        load = "".join(f"load_module {module};\n" for module in self.modules)
-        (self.folder / "nginx.conf").write_text(f"""
-{load}daemon off; worker_processes 1; pid {self.folder}/pid; error_log {self.folder}/error.log warn;
-events {{ worker_connections 20000; }}
-http {{
-  {access}
-  keepalive_requests 1000000000;
-  map_hash_max_size 4096;
+    def http(self):
+        return f"""  map_hash_max_size 4096;
   geoip2 {self.databases[0]} {{
     $country source=$http_x_forwarded_for country_code;
   }}
   map $country $group {{
     default {world.DEFAULT_GROUP};
 {group_text()}
-  }}
-{self.extra}
-  server {{
-    listen 127.0.0.1:{self.port} reuseport backlog=4096;
-    location = /flv {{
-      add_header Cache-Control no-store always; add_header X-Request-Id $request_id always;
-      {self.location}
-    }}
-  }}
-}}
-""")
-        return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)]
+  }}"""
+
+    def location(self):
+        return f"    location = /flv {{\n      {self.headers}\n      {self.answer}\n    }}"
 
 
 SIGNED = """
   js_import sign from sign.js;
   js_set $signed sign.location;
-  split_clients "$arg_server/$arg_camera" $number { 33.4% 0; 33.3% 1; * 2; }
-"""
+  split_clients "$arg_server/$arg_camera" $number { 33.4% 0; 33.3% 1; * 2; }"""
 SIGN_JS = """
 import crypto from 'crypto';
 const secret = Buffer.from('%s', 'hex');
@@ -105,51 +72,62 @@ export default { location };
 """
 
 
-class NginxSigned(Nginx):
+class NginxSigned(NginxRedirect):
     """By camera to one of the group's nodes, the URL signed as geod signs it."""
 
     name = "nginx + split, HMAC in njs"
     checked = "signature"
     modules = [NGINX_GEOIP2, NGINX_JS]
-    extra = SIGNED
-    location = "return 302 $signed;"
+    answer = "return 302 $signed;"
+
+    def http(self):
+        return super().http() + SIGNED
 
     def command(self):
         (self.folder / "sign.js").write_text(SIGN_JS % (world.SECRET.hex(), TTL_S))
         return super().command()
 
 
+class Yes(Nginx):
+    """Permits all. On the core of the load: all of the other one is the server's that is measured."""
+
+    name = "yes"
+    core = LOAD_CORE
+    modules = []
+
+    def location(self):
+        return "    return 204;"
+
+
 class NginxAuthorized(NginxSigned):
     """The same, once another nginx, which says yes to all, has been asked; that one's CPU is not counted."""
 
     name = "nginx + auth_request"
+    # try_files: `return` would answer before auth_request is asked
+    answer = "auth_request /yes; try_files /none @redirect;"
 
-    def __init__(self, folder, databases, log):
-        super().__init__(folder, databases, log)
-        self.yes, self.yes_port = None, free_port()
-        self.extra = SIGNED + f"  upstream yes {{ server 127.0.0.1:{self.yes_port}; keepalive 64; keepalive_requests 1000000000; }}\n"
-        # try_files: `return` would answer before auth_request is asked
-        self.location = "auth_request /yes; try_files /none @redirect;\n    }\n" \
-                        "    location @redirect { add_header Cache-Control no-store always; add_header X-Request-Id $request_id always;\n" \
-                        "      return 302 $signed;\n    }\n" \
-                        "    location = /yes { internal; proxy_pass http://yes; proxy_http_version 1.1; proxy_set_header Connection '';\n" \
-                        "      proxy_pass_request_body off; proxy_set_header Content-Length '';"
+    def __init__(self, folder, databases, log=False, certificate=None):
+        super().__init__(folder, databases, log, certificate)
+        self.yes = Yes(self.folder)
+
+    def http(self):
+        return super().http() + f"\n  upstream yes {{ server 127.0.0.1:{self.yes.port}; keepalive 64; keepalive_requests 1000000000; }}"
+
+    def location(self):
+        return super().location() + f"""
+    location @redirect {{ {self.headers} return 302 $signed; }}
+    location = /yes {{
+      internal; proxy_pass http://yes; proxy_http_version 1.1; proxy_set_header Connection '';
+      proxy_pass_request_body off; proxy_set_header Content-Length '';
+    }}"""
 
     def start(self):
-        folder = self.folder / "yes"
-        folder.mkdir()
-        (folder / "nginx.conf").write_text(
-            f"daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log warn; events {{ worker_connections 1024; }}\n"
-            f"http {{ access_log off; keepalive_requests 1000000000; server {{ listen 127.0.0.1:{self.yes_port}; return 204; }} }}\n")
-        # on the core of the load: all of the other one is the server's that is measured
-        self.yes = subprocess.Popen(["taskset", "-c", LOAD_CORE, "nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)],
-                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.yes.start()
         return super().start()
 
     def stop(self):
         super().stop()
-        self.yes.terminate()
-        self.yes.wait()
+        self.yes.stop()
 
 
 class Haproxy(Server):
@@ -158,16 +136,15 @@ class Haproxy(Server):
     name = "HAProxy map"
     checked = "node"
 
-    def __init__(self, folder, log):
-        self.log = log
-        self.collector = None
-        super().__init__(folder)
+    def __init__(self, folder, _databases, log=False, certificate=None):
+        super().__init__(folder, log, certificate)
 
     def command(self):
         hosts = [host for group in world.GROUPS for host in world.nodes_of(group)]
         (self.folder / "networks.map").write_text("".join(f"{i}.0.0.0/8 {hosts[i % len(hosts)]}\n" for i in range(1, 224)))
         log = "log stdout format raw local0\n  log-format '{\"ts\":\"%T\",\"client_ip\":\"%[var(txn.client)]\",\"peer_ip\":\"%ci\"," \
               "\"method\":\"%HM\",\"path\":\"%HP\",\"status\":%ST,\"duration_ms\":%Ta}'\n" if self.log else ""
+        tls = f"ssl crt {self.certificate}" if self.certificate else ""
         (self.folder / "haproxy.cfg").write_text(f"""
 global
   nbthread 1
@@ -178,7 +155,7 @@ defaults
   timeout http-keep-alive 60s
   timeout http-request 10s
 frontend redirect
-  bind 127.0.0.1:{self.port} backlog 4096
+  bind 127.0.0.1:{self.port} backlog 4096 {tls}
   {log}
   unique-id-format %{{+X}}o%pid%Ts%rt
   http-request set-var(txn.client) req.hdr_ip(X-Forwarded-For,-1)
@@ -195,31 +172,35 @@ class Bare(Server):
     name = "bare epoll loop"
     checked = "nothing"
     # as long as geod's own
-    url = "https://node-de-fra-0.example.com/flv?server=100-000000&camera=0&token=" + world.token_of(0) + "&exp=1800000000&kid=k1&sig=" + "x" * 43
+    answer = "https://node-de-fra-0.example.com/flv?server=100-000000&camera=0&token=" + world.token_of(0) + "&exp=1800000000&kid=k1&sig=" + "x" * 43
 
     def __init__(self, folder, program):
-        self.program = program
         super().__init__(folder)
+        self.program = program
 
     def command(self):
-        return [self.program, str(self.port), self.url]
+        return [self.program, str(self.port), self.answer]
 
 
-def is_right(server, target, client, country, location):
-    """Nothing where the server's answer to a request is what it has to be, else what is wrong with it."""
-    url = urllib.parse.urlsplit(location)
-    asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(target).query))
-    got = dict(urllib.parse.parse_qsl(url.query))
+def is_wrong(server, location):
+    """What is wrong with a Location, whoever got it; nothing where it is a node's and signed, as far as the server does that."""
     if server.checked == "nothing":
-        return None if location == server.url else "another Location"
-    if got.get("server") != asked["server"] or got.get("camera") != asked["camera"]:
-        return "another camera"
-    if server.checked == "node":
-        return None if any(url.netloc in world.nodes_of(group) for group in world.GROUPS) else "no node"
-    if url.netloc not in world.nodes_of(world.GROUP_OF.get(country, world.DEFAULT_GROUP)):
-        return f"no node of the group of {country}"
-    if server.checked == "group":
+        return None if location == server.answer else "another Location"
+    if urllib.parse.urlsplit(location).netloc not in world.HOSTS:
+        return "no node"
+    if server.checked != "signature":
         return None
     text, _, signature = location.removeprefix("https://").partition("&sig=")
     right = base64.urlsafe_b64encode(hmac.digest(world.SECRET, text.encode(), hashlib.sha256)).decode().rstrip("=")
     return None if signature == right else "a bad signature"
+
+
+def is_wrong_for(server, target, country, location):
+    """.. or that is not what this request has to get."""
+    url = urllib.parse.urlsplit(location)
+    asked, got = (dict(urllib.parse.parse_qsl(each.query)) for each in (urllib.parse.urlsplit(target), url))
+    if server.checked != "nothing" and any(got.get(name) != asked[name] for name in ("server", "camera")):
+        return "another camera"
+    if server.checked in ("group", "signature") and url.netloc not in world.nodes_of(world.GROUP_OF.get(country, world.DEFAULT_GROUP)):
+        return f"no node of the group of {country}"
+    return is_wrong(server, location)

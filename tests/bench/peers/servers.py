@@ -14,6 +14,7 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 SERVER_CORE, LOAD_CORE = "0", "1"
 NGINX_GEOIP2, NGINX_JS = (f"/usr/lib/nginx/modules/ngx_http_{name}_module.so" for name in ("geoip2", "js"))
+IDLE_S = 600  # longer than any round: nobody closes a connection that is kept
 
 
 def free_port():
@@ -34,14 +35,18 @@ def descendants(pid):
 
 
 class Server:
-    """name, port, and what the kernel says of its processes."""
+    """name, port, and what the kernel says of its processes. certificate: a PEM file with its key, it speaks TLS."""
 
     name = ""
+    core = SERVER_CORE
+    checked = ""  # of those that redirect: what of a Location can be checked
 
-    def __init__(self, folder):
+    def __init__(self, folder, log=False, certificate=None):
         self.folder = pathlib.Path(folder) / re.sub(r"\W+", "-", self.name)
         self.folder.mkdir(parents=True)
+        self.log, self.certificate = log, certificate
         self.port = free_port()
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self.process = None
 
     def command(self):
@@ -49,7 +54,7 @@ class Server:
 
     def start(self):
         with open(self.folder / "output", "wb") as output:
-            self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, *self.command()], stdout=output, stderr=output,
+            self.process = subprocess.Popen(["taskset", "-c", self.core, *self.command()], stdout=output, stderr=output,
                                             cwd=self.folder, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -93,57 +98,111 @@ class Server:
         return total / 1024
 
 
-class GeodResolver(Server):
-    name = "geod"
+def toml(value):
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
 
-    def __init__(self, folder, geod, databases, log):
-        self.geod, self.databases, self.log = geod, databases, log
-        super().__init__(folder)
+
+class Geod(Server):
+    """settings: of geod.toml, beside those that all of them have."""
+
+    name = "geod"
+    settings = {}
+
+    def __init__(self, folder, program, databases, log=False, certificate=None, settings=None):
+        super().__init__(folder, log, certificate)
+        self.program = program
+        self.settings = {
+            "listen.redirect": "", "listen.admin": "", "resolver.providers": ["maxmind"], "resolver.maxmind.files": databases,
+            "http.threads": 1, "http.idle_timeout_s": IDLE_S, "log.level": "warn",
+            "log.access": str(self.folder / "access.log") if log else "off", **self.settings, **(settings or {})}
 
     def command(self):
-        access = str(self.folder / "access.log") if self.log else "off"
-        (self.folder / "geod.toml").write_text(
-            f'[listen]\nredirect = ""\nadmin = ""\nresolver = "127.0.0.1:{self.port}"\n[store]\nkind = "none"\n'
-            f'[resolver]\nproviders = ["maxmind"]\n[resolver.maxmind]\nfiles = {json.dumps(self.databases)}\n'
-            f'[http]\nthreads = 1\n[log]\naccess = "{access}"\nlevel = "warn"\n')
-        return [self.geod, "--config", "geod.toml"]
+        (self.folder / "geod.toml").write_text("".join(f"{key} = {toml(value)}\n" for key, value in self.settings.items()))
+        return [self.program, "--config", "geod.toml"]
 
 
-class NginxResolver(Server):
-    """Answers the same object from the same file, as text put together by `return`."""
+class GeodResolver(Geod):
+    settings = {"store.kind": "none"}
+
+    def command(self):
+        self.settings["listen.resolver"] = f"127.0.0.1:{self.port}"
+        return super().command()
+
+
+class Nginx(Server):
+    """Its configuration but for http(), what stands before the server, and location(), what stands in it."""
 
     name = "nginx geoip2"
-    fields = {"cc": "country_code", "region": "state1", "city": "city", "lat": "latitude", "lon": "longitude"}
+    modules = [NGINX_GEOIP2]
+    logged = ""  # fields of its access log, as JSON
 
-    def __init__(self, folder, databases, log):
-        self.databases, self.log = databases, log
-        super().__init__(folder)
+    def __init__(self, folder, databases=(), log=False, certificate=None):
+        super().__init__(folder, log, certificate)
+        self.databases = databases
+
+    def http(self):
+        return ""
+
+    def location(self):
+        raise NotImplementedError
 
     def command(self):
-        looked_up = "".join(f"    ${short} source=$arg_ip {full};\n" for short, full in self.fields.items())
-        access = "log_format line escape=json '{\"ts\":\"$time_iso8601\",\"request_id\":\"$request_id\",\"client_ip\":\"$remote_addr\"," \
-                 "\"method\":\"$request_method\",\"path\":\"$uri\",\"status\":$status,\"city\":\"$city\",\"duration_s\":$request_time}';\n" \
-                 f"  access_log {self.folder}/access.log line;" if self.log else "access_log off;"
+        load = "".join(f"load_module {module};\n" for module in self.modules)
+        access = "log_format line escape=json '{\"ts\":\"$time_iso8601\",\"request_id\":\"$request_id\",\"peer_ip\":\"$remote_addr\"," \
+                 f"\"method\":\"$request_method\",\"path\":\"$uri\",\"status\":$status,{self.logged},\"duration_s\":$request_time}}';\n" \
+                 f"  access_log {self.folder}/access.log line buffer=64k flush=1s;" if self.log else "access_log off;"
+        tls = f"ssl_certificate {self.certificate}; ssl_certificate_key {self.certificate}; ssl_protocols TLSv1.2 TLSv1.3;" \
+            if self.certificate else ""
         (self.folder / "nginx.conf").write_text(f"""
-load_module {NGINX_GEOIP2};
-daemon off; worker_processes 1; pid {self.folder}/pid; error_log {self.folder}/error.log warn;
-events {{ worker_connections 4096; }}
+{load}daemon off; worker_processes 1; pid {self.folder}/pid; error_log {self.folder}/error.log warn;
+events {{ worker_connections 20000; }}
 http {{
   {access}
-  keepalive_requests 1000000000;
-  geoip2 {self.databases[0]} {{
-{looked_up}  }}
+  keepalive_requests 1000000000; keepalive_timeout {IDLE_S}s;
+{self.http()}
   server {{
-    listen 127.0.0.1:{self.port} reuseport;
-    default_type application/json;
-    location = /resolve {{
-      add_header Cache-Control "private, max-age=86400"; add_header X-Request-Id $request_id;
-      return 200 '{{"ip":"$arg_ip","country_code":"$cc","region_iso":null,"region":"$region","city":"$city","coordinates":[$lat,$lon],"provider":"maxmind","cached":false}}';
-    }}
+    listen 127.0.0.1:{self.port} {"ssl " if tls else ""}reuseport backlog=4096;
+    {tls}
+{self.location()}
   }}
 }}
 """)
         return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)]
+
+
+class NginxResolver(Nginx):
+    """Answers the same object as geod from the same file, as text put together by `return`."""
+
+    logged = '"client_ip":"$arg_ip","city":"$city"'
+    fields = {"cc": "country_code", "region": "state1", "city": "city", "lat": "latitude", "lon": "longitude"}
+
+    def http(self):
+        looked_up = "".join(f"    ${short} source=$arg_ip {full};\n" for short, full in self.fields.items())
+        return f"  geoip2 {self.databases[0]} {{\n{looked_up}  }}"
+
+    def location(self):
+        return """    location = /resolve {
+      default_type application/json;
+      add_header Cache-Control "private, max-age=86400"; add_header X-Request-Id $request_id;
+      return 200 '{"ip":"$arg_ip","country_code":"$cc","region_iso":null,"region":"$region","city":"$city","coordinates":[$lat,$lon],"provider":"maxmind","cached":false}';
+    }"""
+
+
+class Upstream(Server):
+    """A geo-resolver and auth-server that answers after `delay_ms`, and counts; on the core of the load, its CPU is not counted."""
+
+    core = LOAD_CORE
+
+    def __init__(self, folder, program, name, delay_ms, countries):
+        self.name, self.program, self.delay_ms, self.countries = name, program, delay_ms, countries
+        super().__init__(folder)
+
+    def command(self):
+        return [self.program, str(self.port), str(self.delay_ms), *self.countries]
 
 
 @contextlib.contextmanager
@@ -161,7 +220,7 @@ def running(servers):
 
 
 def require_peers():
-    missing = [what for what in ("wrk", "taskset", "nginx", "haproxy") if shutil.which(what) is None]
+    missing = [what for what in ("wrk", "taskset", "nginx", "haproxy", "openssl") if shutil.which(what) is None]
     missing += [module for module in (NGINX_GEOIP2, NGINX_JS) if not pathlib.Path(module).exists()]
     if missing:
         sys.exit(f"missing: {', '.join(missing)}; install what BENCH_PACKAGES in packaging/lib.sh names")

@@ -7,6 +7,7 @@ import random
 HOST = "geo.example.com"
 NODES_A_GROUP = 3
 OWNERS, SERVERS, CAMERAS_A_SERVER = 2000, 5000, 4
+FILLED_GROUPS, FILLED_NODES, FILLED_PLACES = 1000, 10000, 100000
 SECRET = bytes(range(32))
 
 # group: where it is, and the countries whose clients it serves; everybody else is the first one's
@@ -32,15 +33,35 @@ def nodes_of(group):
     return [f"node-{group}-{number}.example.com" for number in range(NODES_A_GROUP)]
 
 
-def write_store(folder):
+HOSTS = {host for group in GROUPS for host in nodes_of(group)}
+
+
+def topology(filled=False, weight=100):
+    """filled: with groups, nodes and places where no client is."""
+    rows = [f'[[patterns]]\nid = "streaming"\n[[partners]]\nid = "default"\nhosts = ["{HOST}"]\ndefault_group = "{DEFAULT_GROUP}"\n']
+    nodes = [(host, group) for group in GROUPS for host in nodes_of(group)]
+    groups = [(group, *coordinates) for group, (coordinates, _) in GROUPS.items()]
+    places = [(country, "", group) for country, group in GROUP_OF.items()]
+    if filled:
+        dice = random.Random(1)
+        groups += [(f"de-{number}", round(dice.uniform(-60, 70), 2), round(dice.uniform(-180, 180), 2))
+                   for number in range(FILLED_GROUPS - len(groups))]
+        empty = groups[len(GROUPS):]
+        nodes += [(f"node-{number}.example.com", empty[number % len(empty)][0]) for number in range(FILLED_NODES - len(nodes))]
+        countries = list(GROUP_OF)
+        places += [(countries[number % len(countries)], f'region = "Region {number // 100}"\ncity = "City {number}"\n',
+                    empty[number % len(empty)][0]) for number in range(FILLED_PLACES - len(places))]
+    rows += [f'[[groups]]\nid = "{group}"\ncoordinates = [{latitude}, {longitude}]\ncountry = "{group[:2].upper()}"\n'
+             for group, latitude, longitude in groups]
+    rows += [f'[[nodes]]\nid = "{host.split(".")[0]}"\nhost = "{host}"\ngroup = "{group}"\nweight = {weight}\n' for host, group in nodes]
+    rows += [f'[[places]]\ncountry = "{country}"\n{within}group = "{group}"\n' for country, within, group in places]
+    return "".join(rows)
+
+
+def write_store(folder, filled=False):
     """A store directory for geod."""
     folder.mkdir(parents=True)
-    rows = [f'[[patterns]]\nid = "streaming"\n[[partners]]\nid = "default"\nhosts = ["{HOST}"]\ndefault_group = "{DEFAULT_GROUP}"\n']
-    for group, ((latitude, longitude), _) in GROUPS.items():
-        rows.append(f'[[groups]]\nid = "{group}"\ncoordinates = [{latitude}, {longitude}]\ncountry = "{group[:2].upper()}"\n')
-        rows += [f'[[nodes]]\nid = "{host.split(".")[0]}"\nhost = "{host}"\ngroup = "{group}"\n' for host in nodes_of(group)]
-    rows += [f'[[places]]\ncountry = "{country}"\ngroup = "{group}"\n' for country, group in GROUP_OF.items()]
-    (folder / "topology.toml").write_text("".join(rows))
+    (folder / "topology.toml").write_text(topology(filled))
     rows = ['[[tariffs]]\nid = "home"\nformats = ["flv", "hls", "ws-fmp4"]\n']
     for owner in range(OWNERS):
         digest = hashlib.sha256(token_of(owner).encode()).hexdigest()
@@ -63,12 +84,22 @@ def server_id(number):
     return f"100-{number:06x}"
 
 
+def targets():
+    """One for each camera, with its owner's token."""
+    return [f"/flv?server={server_id(server)}&camera={camera}&access_token={token_of(server % OWNERS)}"
+            for server in range(SERVERS) for camera in range(CAMERAS_A_SERVER)]
+
+
 def requests(addresses, count, seed):
     """(target, client) drawn at random: cameras by Zipf(1.1), clients alike, each camera with its owner's token."""
     dice = random.Random(seed)
-    cameras = [(server, camera) for server in range(SERVERS) for camera in range(CAMERAS_A_SERVER)]
+    cameras = targets()
     dice.shuffle(cameras)
     heights = list(itertools.accumulate((rank + 1) ** -1.1 for rank in range(len(cameras))))
     for _ in range(count):
-        server, camera = cameras[min(bisect.bisect(heights, dice.random() * heights[-1]), len(cameras) - 1)]
-        yield (f"/flv?server={server_id(server)}&camera={camera}&access_token={token_of(server % OWNERS)}", dice.choice(addresses))
+        camera = cameras[min(bisect.bisect(heights, dice.random() * heights[-1]), len(cameras) - 1)]
+        yield (camera, dice.choice(addresses))
+
+
+def with_token(target, token):
+    return target.partition("&access_token=")[0] + "&access_token=" + token
