@@ -136,6 +136,14 @@ TEST_F(Index, AnswersAsLibmaxminddbWhereNetworksAreDenseAndLong) {
   }
 }
 
+// Told by the address sanitizer alone.
+TEST_F(Index, ReadsNoFurtherThanTheAddressWhereTheLastStepLeadsNowhere) {
+  MmdbWriter writer;
+  writer.insert("2001:db8::1/128", geoip2_record(kMoscow));
+  const auto index = build(file(writer));
+  EXPECT_FALSE(index->find(*std::make_unique<Ip>(*Ip::parse("2001:db8::2"))));
+}
+
 TEST_F(Index, AnswersAsLibmaxminddbInRealFiles) {
   const char* const dir = std::getenv("GEO_TEST_GEODATA");
   if (dir == nullptr || *dir == '\0')

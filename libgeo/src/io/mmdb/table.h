@@ -39,10 +39,9 @@ class Table {
   std::uint32_t find(const Ip& ip) const {
     if (ip.is_v4()) return find_ipv4(ip.v4_bits());
     std::uint32_t to = ipv6_.empty() ? kNothing : ipv6_[ip.high() >> 48];
-    for (std::size_t at = 2; to > kNumberMax; at += 2) {
+    for (std::size_t at = 2; to > kNumberMax && to != kNothing; at += 2) {
       const std::uint8_t* const bytes = ip.bytes().data() + at;
       const auto step = static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1]);
-      if (to == kNothing) break;
       if (to == kIpv4)
         return find_ipv4(std::uint32_t{step} << 16 | static_cast<std::uint32_t>(bytes[2] << 8 | bytes[3]));
       to = in_node(to, step);
