@@ -1,21 +1,24 @@
-// City databases that change while geod runs: looked after in a thread of their own, since reading one takes seconds.
+// City databases while geod runs: those that change are taken up, and their indexes kept for the next start; in a
+// thread of their own, since either takes its time.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "app_log.h"
 #include "geo/base/clock.h"
+#include "geo/io/mmdb.h"
 #include "repeated.h"
 #include "worlds.h"
 
 namespace geod {
 
 // "FILE is in service: .."
-std::string in_service(const geo::io::MmdbInfo& info);
+std::string in_service(const geo::io::CityIndex& index);
 
 // Those that a change brought. Whoever made it tells of them, and nobody else does.
-std::vector<geo::io::MmdbInfo> new_databases(const Worlds::Changed& changed);
+std::vector<std::shared_ptr<const geo::io::CityIndex>> new_databases(const Worlds::Changed& changed);
 
 class Databases {
  public:
@@ -26,12 +29,17 @@ class Databases {
   bool stop(geo::MonotonicTime deadline) { return repeated_.stop(deadline); }
 
  private:
-  geo::MonotonicTime refresh();
+  geo::MonotonicTime look();
+  // Was one taken up?
+  bool refresh();
+  void keep();
 
   Worlds& worlds_;
   const geo::Clock& clock_;
   const AppLog& log_;
-  Repeated repeated_;  // the last: its thread uses all else
+  geo::MonotonicTime next_keeping_ = geo::MonotonicTime::min();
+  std::string trouble_told_;  // why an index could not be kept
+  Repeated repeated_;         // the last: its thread uses all else
 };
 
 }  // namespace geod

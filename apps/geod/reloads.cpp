@@ -83,7 +83,7 @@ Reloaded Reloads::try_it() {
   Reloaded reloaded{{}, std::move(next.faults), std::move(next.denial)};
   if (!reopened) add_log_fault(read.config, std::move(reopened.error()), reloaded.faults);
   if (!reloaded.ok()) return reloaded;
-  for (const geo::io::MmdbInfo& info : new_databases(worlds_.change(next.change))) log_.info("{}", in_service(info));
+  for (const auto& index : new_databases(worlds_.change(next.change))) log_.info("{}", in_service(*index));
   reloaded.needing_restart = geo::config::differences(started_with_, read.config).needing_restart;
   if (read.config.log.level != current->config.log.level)
     if (const auto level = level_of(read.config.log.level)) log_.set_level(*level);

@@ -90,6 +90,7 @@ tl::expected<void, std::string> Server::start_parts() {
     log_.info("listening on {} {}", listener->name(), listener->address().to_string());
   store_watch_ = std::make_unique<StoreWatch>(worlds_, clock_, log_);
   node_watch_ = std::make_unique<NodeWatch>(worlds_, clock_, log_, "geod/" + process_.version);
+  for (const geo::compose::Database& each : worlds_.latest()->databases) log_.info("{}", in_service(*each.index));
   databases_ = std::make_unique<Databases>(worlds_, clock_, log_);
   return {};
 }

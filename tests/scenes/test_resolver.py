@@ -397,7 +397,7 @@ def test_database_is_swapped_under_load(stage, way):
             eventually(lambda: resolve(geod, "77.88.55.60").json()["city"] == f"City {i}", f"swap {i}")
     finally:
         load.end()
-    eventually(lambda: geod.stderr().count(f"{file} is in service") == rounds, "each is told of once")
+    eventually(lambda: geod.stderr().count(f"{file} is in service") == 1 + rounds, "each is told of once")
 
 
 def test_changed_database_is_noticed_without_a_signal(stage):
@@ -444,3 +444,105 @@ def test_bad_database_leaves_the_old_one_in_service(stage, harm):
     city.settle(file, -500)
     eventually(lambda: resolve(geod, "77.88.55.60").json()["city"] == "Moskva", "a good one is taken up again")
     assert len(re.findall(r" error .*what was read before stays in service", geod.stderr())) == 1, "told once"
+
+
+# --- indexes that are kept for the next start ---
+
+
+KEPT = ", by its index that was kept"
+
+
+def kept(world, count=1):
+    """The indexes in the state directory, once there are so many."""
+    return eventually(lambda: len(found := list((world.path / "state").glob("city-*.index"))) == count and found, f"{count} kept")
+
+
+def served(geod):
+    """What geod said of its databases when it was ready."""
+    return [line for line in geod.stderr().splitlines() if "is in service" in line]
+
+
+def test_second_start_reads_the_index_that_the_first_one_kept(stage):
+    world = resolver_world(stage)
+    first = stage.geod(world)
+    answers = [resolve(first, ip).json() for ip in ("77.88.55.60", "2a02:6b8::1", "5.9.0.1", "2001:4860::1")]
+    [file] = kept(world)
+    assert file.stat().st_mode & 0o777 == 0o600
+    first.stop()
+    second = stage.geod(world)
+    assert not served(first)[0].endswith(KEPT) and served(second)[0].endswith(KEPT)
+    assert [resolve(second, ip).json() for ip in ("77.88.55.60", "2a02:6b8::1", "5.9.0.1", "2001:4860::1")] == answers
+    assert resolve(second, "1.2.3.4").status == 404
+
+
+def test_damaged_index_is_told_and_built_anew(stage):
+    world = resolver_world(stage)
+    geod = stage.geod(world)
+    [file] = kept(world)
+    geod.stop()
+    whole = file.read_bytes()
+    for harm in (whole[:-1], whole[:60], b"", b"no index" * 100, whole[:-50] + bytes([whole[-50] ^ 1]) + whole[-49:], whole + b"x"):
+        file.write_bytes(harm)
+        again = stage.geod(world)
+        assert resolve(again, "77.88.55.60").json()["city"] == "Moscow"
+        told = [line for line in again.stderr().splitlines() if " warn " in line]
+        assert len(told) == 1 and f"{file}: is " in told[0] and told[0].endswith("; the index is built anew"), told
+        eventually(lambda: file.read_bytes() == whole, "and kept again")
+        again.stop()
+
+
+def test_index_is_of_one_content_and_one_language(stage):
+    world = resolver_world(stage)
+    file = world.path / "city.mmdb"
+    first = stage.geod(world)
+    [index] = kept(world)
+    first.stop()
+    stamp, bytes_ = file.stat().st_mtime, file.read_bytes()
+    file.write_bytes(bytes_.replace(b"Mountain View", b"Mountain Tops"))
+    os.utime(file, (stamp, stamp))
+    old = index.read_bytes()
+    other_content = stage.geod(world)
+    assert resolve(other_content, "8.8.8.100").json()["city"] == "Mountain Tops"
+    eventually(lambda: index.read_bytes() != old, "that one is kept instead")
+    other_content.stop()
+    world.config["resolver"]["language"] = "ru"
+    world.write_config()
+    other_language = stage.geod(world)
+    assert resolve(other_language, "77.88.55.60").json()["city"] == "Москва"
+    for geod in (other_content, other_language):
+        assert not served(geod)[0].endswith(KEPT) and " warn " not in geod.stderr()
+
+
+def test_index_of_a_database_that_changes_while_geod_runs_is_kept_too(stage):
+    world = resolver_world(stage)
+    geod = stage.geod(world)
+    [index] = kept(world)
+    old = index.read_bytes()
+    city.put(world.path / "city.mmdb", one_city("Zelenograd"))
+    eventually(lambda: index.read_bytes() != old, "the new one is kept")
+    geod.stop()
+    again = stage.geod(world)
+    assert served(again)[0].endswith(KEPT) and resolve(again, "77.88.55.60").json()["city"] == "Zelenograd"
+
+
+def test_index_of_a_database_that_is_no_more_configured_is_removed(stage):
+    world = resolver_world(stage)
+    shutil.copyfile(world.path / "city.mmdb", world.path / "other.mmdb")
+    world.config["resolver.maxmind"] = {"files": ["city.mmdb", "other.mmdb"]}
+    world.write_config()
+    geod = stage.geod(world)
+    both = kept(world, 2)
+    world.config["resolver.maxmind"] = {"files": ["other.mmdb"]}
+    world.write_config()
+    assert geod.fetch("/reload", "admin", method="POST").status == 200
+    assert kept(world)[0] in both
+
+
+def test_without_a_state_directory_geod_serves_all_the_same(stage):
+    world = resolver_world(stage, store={"kind": "files", "dir": "data", "state_dir": "state"})
+    (world.path / "state").write_text("no directory")
+    geod = stage.geod(world)
+    eventually(lambda: "the index of a city database is not kept" in geod.stderr(), "it is told")
+    assert resolve(geod, "77.88.55.60").json()["city"] == "Moscow"
+    [line] = [line for line in geod.stderr().splitlines() if "the index of a city database" in line]
+    assert " warn " in line and f"{world.path / 'state'}: cannot be made: " in line

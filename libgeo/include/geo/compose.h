@@ -154,7 +154,13 @@ GEO_EXPORT tl::expected<void, io::NotKept> keep_last_good(const World& world);
 struct Refreshed {
   Change change;  // null: nothing new
   Faults faults;
+  std::vector<std::string> notes;  // what is no fault
 };
 GEO_EXPORT Refreshed refresh_databases(const World& world);
+
+// Keeps the indexes in service in the state directory, for a start that need not build them, and removes those of this
+// config that are not in service any more. What is kept already is left alone. Blocks on the files; one thread at a
+// time.
+GEO_EXPORT tl::expected<void, std::string> keep_indexes(const World& world);
 
 }  // namespace geo::compose

@@ -37,7 +37,6 @@ void Builder::open_databases() {
 }
 
 void Builder::build_indexes(const std::vector<std::filesystem::path>& files) {
-  using Index = decltype(io::CityIndex::build({}, {}));
   std::vector<Database> databases(files.size());
   std::vector<std::future<Index>> building(files.size());
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -50,8 +49,7 @@ void Builder::build_indexes(const std::vector<std::filesystem::path>& files) {
     }
     databases[i] = {file, nullptr, stamp,
                     known != nullptr ? known->seen : std::make_shared<std::optional<io::FileStamp>>(stamp)};
-    building[i] =
-        std::async(std::launch::async, [this, file] { return io::CityIndex::build(file, config_.resolver.language); });
+    building[i] = std::async(std::launch::async, [this, file] { return index_of(config_, file, options_.log); });
   }
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (databases[i].index == nullptr) {

@@ -113,42 +113,4 @@ tl::expected<void, io::NotKept> keep_last_good(const World& world) {
   return {};
 }
 
-Refreshed refresh_databases(const World& world) {
-  Refreshed refreshed;
-  // One with each look: two old ones and two new ones at once would take much memory.
-  for (const Database& current : world.databases) {
-    if (refreshed.change != nullptr) break;
-    std::optional<io::FileStamp>& seen = *current.seen;
-    const std::optional<io::FileStamp> stamp = io::stamp_of(current.file);
-    const bool news = stamp != current.stamp && stamp != seen;
-    if (news && stamp && is_young(*stamp)) continue;
-    seen = stamp;
-    if (!news) continue;
-    const std::string name = current.file.string();
-    const auto refuse = [&](std::string_view why) {
-      if (why.starts_with(name + ": ")) why.remove_prefix(name.size() + 2);
-      refreshed.faults.push_back({name, 0, 0, {}, std::string(why)});
-    };
-    if (!stamp) {
-      refuse("is gone");
-      continue;
-    }
-    auto index = io::CityIndex::build(current.file, world.config.resolver.language);
-    if (io::stamp_of(current.file) != stamp) {
-      seen = current.stamp;  // changed while it was read: the next look tries again
-    } else if (index) {
-      refreshed.change = [database = Database{current.file, std::move(*index), stamp, current.seen}](const World& now) {
-        auto next = std::make_shared<World>(now);
-        for (Database& each : next->databases)
-          if (each.seen == database.seen && each.stamp != database.stamp) each = database;  // a reload was no sooner
-        next->snapshot.resolver = reindexed(*next);
-        return next;
-      };
-    } else {
-      refuse(index.error());
-    }
-  }
-  return refreshed;
-}
-
 }  // namespace geo::compose

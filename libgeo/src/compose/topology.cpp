@@ -93,4 +93,12 @@ std::filesystem::path last_good_file(const World& world) {
   return state_dir(world.config) / fmt::format("topology-{}.toml", first_hex(identity, 4));
 }
 
+std::filesystem::path index_file(const config::Config& config, const std::filesystem::path& database) {
+  std::error_code unknown;
+  const auto digits = [&](const std::filesystem::path& of) {
+    return first_hex(std::filesystem::weakly_canonical(of, unknown).string(), 4);
+  };
+  return state_dir(config) / fmt::format("city-{}-{}.index", digits(config.file), digits(database));
+}
+
 }  // namespace geo::compose

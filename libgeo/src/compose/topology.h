@@ -33,4 +33,13 @@ std::shared_ptr<const resolve::Resolver> reindexed(const World& world);
 // In the state directory, by what identifies the store: two stores never share one.
 std::filesystem::path last_good_file(const World& world);
 
+// In the state directory: where the index of a database is kept. The first digits are the config's, of which there may
+// be several with one such directory: each removes its own alone.
+std::filesystem::path index_file(const config::Config& config, const std::filesystem::path& database);
+
+// The index of that file as it is now: the one that is kept, else one that is built. log: told of one that is damaged.
+using Index = tl::expected<std::shared_ptr<const io::CityIndex>, std::string>;
+Index index_of(const config::Config& config, const std::filesystem::path& database,
+               const std::function<void(const std::string&)>& log);
+
 }  // namespace geo::compose

@@ -32,8 +32,12 @@ struct Databases : testing::Test {
     std::filesystem::last_write_time(dir / "city.mmdb", std::filesystem::file_time_type::clock::now() - age);
   }
   void start() {
+    told.clear();
     Options options;
     options.indexed = true;
+    options.log = [this](const std::string& line) {
+      if (line.find("k1.hex") == std::string::npos) told.push_back(line);  // who may read it is another matter
+    };
     Built built = build(config, options);
     for (const Fault& fault : built.faults) ADD_FAILURE() << to_string(fault);
     world = std::move(built.world);
@@ -53,7 +57,22 @@ struct Databases : testing::Test {
            (group == place::kNone ? "no group" : world->snapshot.topology->group(group).id);
   }
 
+  // Keeps the indexes in service; how many are in the state directory then.
+  std::size_t keep() {
+    const auto kept = keep_indexes(*world);
+    EXPECT_TRUE(kept) << kept.error();
+    return indexes().size();
+  }
+  std::vector<std::filesystem::path> indexes() const {
+    std::vector<std::filesystem::path> files;
+    if (std::filesystem::exists(dir / "state"))
+      for (const auto& entry : std::filesystem::directory_iterator(dir / "state")) files.push_back(entry.path());
+    return files;
+  }
+  bool by_kept_index() const { return world->databases.at(0).index->is_kept(); }
+
   test::Scratch dir;
+  std::vector<std::string> told;
   config::Config config;
   std::shared_ptr<const World> world;
 };
@@ -160,6 +179,94 @@ TEST_F(Databases, AFileThatMayStillBeWrittenIsLeftForTheNextLook) {
   write(file_of("DE").substr(0, 100), seconds(0));
   EXPECT_TRUE(refresh().faults.empty());
   EXPECT_EQ(where(), "RU in ru");
+}
+
+TEST_F(Databases, AKeptIndexServesTheNextStart) {
+  write(file_of("RU"), seconds(60));
+  start();
+  EXPECT_FALSE(by_kept_index());
+  EXPECT_TRUE(indexes().empty()) << "a start writes nothing";
+  EXPECT_EQ(keep(), 1U);
+  EXPECT_TRUE(by_kept_index());
+  start();
+  EXPECT_TRUE(by_kept_index());
+  EXPECT_EQ(where(), "RU in ru");
+  const auto written = std::filesystem::last_write_time(indexes().at(0));
+  EXPECT_EQ(keep(), 1U);
+  EXPECT_EQ(std::filesystem::last_write_time(indexes().at(0)), written);
+  EXPECT_TRUE(told.empty());
+}
+
+TEST_F(Databases, AnIndexOfAnotherContentOrLanguageIsBuiltAndKeptInThePlaceOfTheOld) {
+  write(file_of("RU"), seconds(60));
+  start();
+  keep();
+  write(file_of("DE"), seconds(60));
+  start();
+  EXPECT_FALSE(by_kept_index());
+  EXPECT_EQ(where(), "DE in eu");
+  EXPECT_EQ(keep(), 1U);
+  config.resolver.language = "ru";
+  start();
+  EXPECT_FALSE(by_kept_index());
+  EXPECT_EQ(keep(), 1U);
+  start();
+  EXPECT_TRUE(by_kept_index());
+  write(file_of("RU"), seconds(30));
+  ASSERT_TRUE(refresh().change);
+  EXPECT_FALSE(by_kept_index());
+  EXPECT_EQ(keep(), 1U);
+  EXPECT_TRUE(told.empty());
+}
+
+TEST_F(Databases, ADamagedIndexIsToldAndBuiltAnew) {
+  write(file_of("RU"), seconds(60));
+  start();
+  keep();
+  const std::filesystem::path kept = indexes().at(0);
+  std::filesystem::resize_file(kept, std::filesystem::file_size(kept) - 100);
+  start();
+  EXPECT_EQ(where(), "RU in ru");
+  EXPECT_FALSE(by_kept_index());
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0], kept.string() + ": is not of the size that it says; the index is built anew");
+  keep();
+  start();
+  EXPECT_TRUE(by_kept_index());
+  EXPECT_TRUE(told.empty());
+}
+
+TEST_F(Databases, WhatIsNoMoreInServiceIsNotKept) {
+  write(file_of("RU"), seconds(60));
+  start();
+  keep();
+  std::filesystem::copy_file(dir / "city.mmdb", dir / "other.mmdb");
+  config.resolver.maxmind.files = {"city.mmdb", "other.mmdb"};
+  start();
+  EXPECT_TRUE(by_kept_index());
+  EXPECT_EQ(keep(), 2U);
+  config.resolver.maxmind.files = {"other.mmdb"};
+  start();
+  EXPECT_TRUE(by_kept_index());
+  EXPECT_EQ(keep(), 1U);
+  config.file = dir / "another.toml";
+  start();
+  EXPECT_FALSE(by_kept_index());
+  EXPECT_EQ(keep(), 2U) << "of another config with the same state directory";
+  config.resolver.maxmind.files.clear();
+  start();
+  EXPECT_EQ(keep(), 1U);
+}
+
+TEST_F(Databases, WhereNoIndexCanBeKeptGeodServesAllTheSame) {
+  write(file_of("RU"), seconds(60));
+  config.store.state_dir = dir.write("state", "no directory").string();
+  start();
+  EXPECT_EQ(where(), "RU in ru");
+  const auto kept = keep_indexes(*world);
+  ASSERT_FALSE(kept);
+  EXPECT_TRUE(kept.error().starts_with(config.store.state_dir + ": cannot be made: ")) << kept.error();
+  EXPECT_TRUE(told.empty());
 }
 
 TEST_F(Databases, EveryUnusableFileIsNamedAtStart) {

@@ -47,13 +47,14 @@ class Beside {
     if (::fchmod(file_.get(), old.st_mode & 07777U) != 0) errno = 0;
   }
 
-  bool write(std::string_view bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
+  bool write(const std::vector<std::string_view>& parts) const {
+    for (std::string_view bytes : parts)
+      while (!bytes.empty()) {
+        const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+      }
     return ::fsync(file_.get()) == 0;
   }
 
@@ -73,7 +74,7 @@ class Fresh {
  public:
   explicit Fresh(const std::filesystem::path& file) : file_(file), target_(file) {}
 
-  tl::expected<void, std::string> write(std::string_view bytes, mode_t mode) {
+  tl::expected<void, std::string> write(const std::vector<std::string_view>& bytes, mode_t mode) {
     std::error_code error;
     if (std::filesystem::is_symlink(std::filesystem::symlink_status(file_, error))) {
       target_ = std::filesystem::canonical(file_, error);
@@ -139,6 +140,14 @@ tl::expected<void, std::string> replace_files(const std::vector<NewFile>& files,
     if (auto written = all.emplace_back(file.path).write(file.bytes, mode); !written) return written;
   for (Fresh& each : all)
     if (auto put = each.put_in_place(); !put) return put;
+  return {};
+}
+
+tl::expected<void, std::string> make_parent(const std::filesystem::path& file) {
+  std::error_code error;
+  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path(), error);
+  if (error)
+    return tl::make_unexpected(fmt::format("{}: cannot be made: {}", file.parent_path().string(), error.message()));
   return {};
 }
 

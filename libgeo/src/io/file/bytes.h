@@ -35,7 +35,7 @@ tl::expected<std::string, std::string> read_bytes(const std::filesystem::path& f
 
 struct NewFile {
   std::filesystem::path path;
-  std::string_view bytes;
+  std::vector<std::string_view> bytes;  // one part behind the other
 };
 // Who looks at a file at any moment, also after a loss of power, finds the old bytes or the new ones. The first takes
 // its place when all are written, so that what cannot be written leaves all as they were. A symbolic link stays one,
@@ -44,8 +44,11 @@ struct NewFile {
 tl::expected<void, std::string> replace_files(const std::vector<NewFile>& files, unsigned mode = 0666);
 inline tl::expected<void, std::string> replace_file(const std::filesystem::path& file, std::string_view bytes,
                                                     unsigned mode = 0666) {
-  return replace_files({{file, bytes}}, mode);
+  return replace_files({{file, {bytes}}}, mode);
 }
+
+// The directory that the file stands in, where it is missing. The error names it.
+tl::expected<void, std::string> make_parent(const std::filesystem::path& file);
 
 // flock(LOCK_EX). Somebody else holds it for all of `patience`: the error is empty; else it says why.
 tl::expected<void, std::string> lock(const Descriptor& file, std::chrono::milliseconds patience);

@@ -33,18 +33,11 @@ void read_head(Document& document, LastGood& last) {
   assign(row.time("time", Need::required), last.time);
 }
 
-std::error_code make_parent(const std::filesystem::path& file) {
-  std::error_code error;
-  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path(), error);
-  return error;
-}
-
 }  // namespace
 
 tl::expected<void, std::string> save_last_good(const std::filesystem::path& file, const place::Rows& rows,
                                                std::string_view version, std::string_view stamp, WallTime time) {
-  if (const std::error_code error = make_parent(file))
-    return tl::make_unexpected(fmt::format("{}: cannot be made: {}", file.parent_path().string(), error.message()));
+  if (auto made = make_parent(file); !made) return made;
   std::string text(kHead);
   Json(text).text(version);
   text += ", stamp = ";
@@ -89,7 +82,7 @@ tl::expected<FileLock, NotKept> FileLock::take(const std::filesystem::path& file
   const auto failed = [&](std::string_view why, bool elsewhere = false) {
     return tl::unexpected(NotKept{elsewhere, fmt::format("{}: {}", name, why)});
   };
-  if (const std::error_code error = make_parent(file)) return failed(error.message());
+  if (const auto made = make_parent(file); !made) return failed(made.error());
   Descriptor opened(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!opened.open()) return failed(std::system_category().message(errno));
   if (const auto locked = lock(opened, std::chrono::milliseconds(0)); !locked)

@@ -143,7 +143,8 @@ tl::expected<void, std::string> write_data(const Data& data, const std::filesyst
                     devices = devices_text(data);
   // The URLs of checks may hold passwords, and hashes of tokens are nobody's business either.
   return replace_files(
-      {{dir / "topology.toml", topology}, {dir / "accounts.toml", accounts}, {dir / "devices.toml", devices}}, 0600);
+      {{dir / "topology.toml", {topology}}, {dir / "accounts.toml", {accounts}}, {dir / "devices.toml", {devices}}},
+      0600);
 }
 
 tl::expected<void, std::string> write_text(const std::filesystem::path& file, std::string_view text) {

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <string_view>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #include "geo/base/text.h"
@@ -32,20 +31,6 @@ Unexpected system_error(std::string what) {
   return Unexpected(std::move(what) + ": " + std::generic_category().message(errno));
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 class Mapping {
  public:
   Mapping(int fd, std::size_t size) : size_(size), bytes_(mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0)) {}
@@ -64,20 +49,15 @@ class Mapping {
 
 // The file's contents in anonymous memory that nobody can change or cut short any more.
 Outcome<Descriptor> sealed_copy(const std::filesystem::path& path) {
-  // O_NONBLOCK: opening a FIFO must not wait for its writer
-  const Descriptor from(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat info {};
-  if (from.get() < 0 || fstat(from.get(), &info) != 0) return system_error("cannot be read");
-  if (S_ISDIR(info.st_mode)) return Unexpected("is a directory");
-  if (!S_ISREG(info.st_mode)) return Unexpected("is not a regular file");
+  const Outcome<Descriptor> from = open_to_read(path);
+  if (!from) return Unexpected(from.error());
   Descriptor to(memfd_create("geo-mmdb", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (to.get() < 0) return system_error("cannot be copied into memory");
+  if (!to.open()) return system_error("cannot be copied into memory");
 
   std::vector<char> buffer(std::size_t{64} * 1024);
   std::uint64_t copied = 0;
   for (;;) {
-    const ssize_t got = read(from.get(), buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = read_some(*from, buffer.data(), buffer.size());
     if (got < 0) return system_error("cannot be read");
     if (got == 0) break;
     copied += static_cast<std::uint64_t>(got);
@@ -152,6 +132,23 @@ Outcome<Layout> check_metadata(const std::uint8_t* bytes, std::uint64_t size) {
 }
 
 }  // namespace
+
+tl::expected<Descriptor, std::string> open_to_read(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a FIFO must not wait for its writer
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info {};
+  if (!file.open() || fstat(file.get(), &info) != 0) return system_error("cannot be read");
+  if (S_ISDIR(info.st_mode)) return Unexpected("is a directory");
+  if (!S_ISREG(info.st_mode)) return Unexpected("is not a regular file");
+  return file;
+}
+
+ssize_t read_some(const Descriptor& file, void* to, std::size_t size) {
+  ssize_t got = 0;
+  do got = read(file.get(), to, size);
+  while (got < 0 && errno == EINTR);
+  return got;
+}
 
 tl::expected<File, std::string> open_file(const std::filesystem::path& path) {
   const Outcome<Descriptor> copy = sealed_copy(path);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <maxminddb.h>
+#include <sys/types.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <tl/expected.hpp>
 
 #include "geo/io/mmdb.h"
+#include "io/file/bytes.h"
 #include "io/mmdb/tree.h"
 
 namespace geo::io::mmdb {
@@ -27,6 +29,11 @@ struct File {
   MmdbInfo info;
   Offsets records;  // all that a look-up can reach
 };
+
+// A regular file. The error says what is wrong, without the file's name.
+tl::expected<Descriptor, std::string> open_to_read(const std::filesystem::path& path);
+// As read(2), whatever signals come.
+ssize_t read_some(const Descriptor& file, void* to, std::size_t size);
 
 // The error says what is wrong, without the file's name.
 tl::expected<File, std::string> open_file(const std::filesystem::path& path);

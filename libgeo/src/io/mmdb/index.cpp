@@ -1,4 +1,7 @@
+#include <malloc.h>
+
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <functional>
 #include <string_view>
@@ -6,26 +9,14 @@
 
 #include "geo/io/mmdb.h"
 #include "io/mmdb/file.h"
-#include "io/mmdb/table.h"
+#include "io/mmdb/kept.h"
+#include "io/mmdb/record.h"
 
 namespace geo::io {
 namespace {
 
 using mmdb::Table;
 using place::Location;
-using Locations = mmdb::HugeVector<Location>;
-
-// Memory of a text beside the object itself.
-std::size_t heap_bytes(const std::string& text) {
-  return text.capacity() > std::string().capacity() ? text.capacity() + 1 : 0;
-}
-std::size_t heap_bytes(const Location& at) {
-  return heap_bytes(at.country_code) + heap_bytes(at.region_iso) + heap_bytes(at.region) + heap_bytes(at.city);
-}
-
-std::size_t text_bytes(const Location& at) {
-  return at.country_code.size() + at.region_iso.size() + at.region.size() + at.city.size();
-}
 
 // The places of a file, equal ones once, in the order of its records.
 class Places {
@@ -42,7 +33,7 @@ class Places {
     places_.push_back(std::move(location));
     return slots_[slot];
   }
-  Locations take() {
+  mmdb::HugeVector<Location> take() {
     places_.shrink_to_fit();
     return std::move(places_);
   }
@@ -63,26 +54,15 @@ class Places {
     return hash;
   }
 
-  Locations places_;
+  mmdb::HugeVector<Location> places_;
   mmdb::HugeVector<std::uint32_t> slots_;  // by hash, or the next free one: a place's number
 };
 
-}  // namespace
-
-struct CityIndex::Tables {
-  MmdbInfo info;
-  Table table;
-  Locations places;
-};
-
-CityIndex::CityIndex(std::unique_ptr<Tables> tables) : tables_(std::move(tables)) {}
-CityIndex::~CityIndex() = default;
-
-tl::expected<std::shared_ptr<const CityIndex>, std::string> CityIndex::build(const std::filesystem::path& path,
-                                                                             std::string_view language) {
-  const auto bad = [&](const std::string& why) { return tl::unexpected<std::string>(path.string() + ": " + why); };
+// The error says what is wrong, without the file's name.
+tl::expected<mmdb::Index, std::string> build_index(const std::filesystem::path& path, std::string_view language) {
+  const auto bad = [](const char* why) { return tl::unexpected<std::string>(why); };
   tl::expected<mmdb::File, std::string> file = mmdb::open_file(path);
-  if (!file) return bad(file.error());
+  if (!file) return tl::unexpected(std::move(file.error()));
 
   if (file->records.count() > Table::kNumberMax) return bad("it has more records than can be indexed");
 
@@ -95,17 +75,53 @@ tl::expected<std::shared_ptr<const CityIndex>, std::string> CityIndex::build(con
   file->records.each([&](std::uint32_t record) {
     if (text_left == 0) return;
     Location location = mmdb::location_of(*file->mmdb, record, speaks);
-    text_left -= std::min<std::uint64_t>(text_left, text_bytes(location));
+    text_left -= std::min<std::uint64_t>(text_left, mmdb::text_bytes(location));
     ids.push_back(location.empty() ? Table::kNothing : places.add(std::move(location)));
   });
   if (text_left == 0) return bad("its records share names so that they take many times its size");
   tl::expected<Table, std::string> table = Table::of(*file->mmdb, file->records, ids);
-  if (!table) return bad(table.error());
-  auto tables = std::make_unique<Tables>(Tables{std::move(file->info), std::move(*table), places.take()});
-  tables->info.bytes = tables->table.bytes() + tables->places.capacity() * sizeof(Location);
-  for (const Location& at : tables->places) tables->info.bytes += heap_bytes(at);
-  return std::shared_ptr<const CityIndex>(new CityIndex(std::move(tables)));
+  if (!table) return tl::unexpected(std::move(table.error()));
+  const std::string_view content(reinterpret_cast<const char*>(file->mmdb->file_content),
+                                 static_cast<std::size_t>(file->mmdb->file_size));
+  return mmdb::Index{mmdb::source_of(content, language), std::move(file->info), std::move(*table), places.take()};
 }
+
+}  // namespace
+
+struct CityIndex::Tables : mmdb::Index {
+  Tables(mmdb::Index index, bool is_kept) : Index(std::move(index)), kept(is_kept) {
+    info.bytes = mmdb::memory_of(*this);
+  }
+  std::atomic<bool> kept;
+};
+
+CityIndex::CityIndex(std::unique_ptr<Tables> tables) : tables_(std::move(tables)) {}
+CityIndex::~CityIndex() = default;
+
+tl::expected<std::shared_ptr<const CityIndex>, std::string> CityIndex::build(const std::filesystem::path& file,
+                                                                             std::string_view language) {
+  auto index = build_index(file, language);
+  malloc_trim(0);  // a quarter of the index' size in small pieces, which would stay with the process
+  if (!index) return tl::unexpected<std::string>(file.string() + ": " + index.error());
+  return std::shared_ptr<const CityIndex>(new CityIndex(std::make_unique<Tables>(std::move(*index), false)));
+}
+
+tl::expected<std::shared_ptr<const CityIndex>, std::string> CityIndex::read(const std::filesystem::path& kept,
+                                                                            const std::filesystem::path& file,
+                                                                            std::string_view language) {
+  auto index = mmdb::read_kept(kept, file, language);
+  if (!index) return tl::unexpected<std::string>(kept.string() + ": " + index.error());
+  if (!*index) return nullptr;
+  return std::shared_ptr<const CityIndex>(new CityIndex(std::make_unique<Tables>(std::move(**index), true)));
+}
+
+tl::expected<void, std::string> CityIndex::keep(const std::filesystem::path& kept) const {
+  auto written = mmdb::write_kept(kept, *tables_);
+  if (written) tables_->kept = true;
+  return written;
+}
+
+bool CityIndex::is_kept() const { return tables_->kept; }
 
 std::optional<CityIndex::PlaceId> CityIndex::find(const Ip& ip) const {
   const std::uint32_t found = tables_->table.find(ip);

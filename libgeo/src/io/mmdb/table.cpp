@@ -1,5 +1,6 @@
 #include "io/mmdb/table.h"
 
+#include <algorithm>
 #include <array>
 #include <unordered_map>
 
@@ -15,6 +16,7 @@ class Table::Builder {
 
   bool build(Table& table) {
     nodes_ = &table.nodes_;
+    nodes_->reserve(std::size_t{3} * file_.metadata.node_count);  // pages that are not written to take no memory
     Record ipv4{0, MMDB_RECORD_TYPE_SEARCH_NODE};
     if (file_.metadata.ip_version == 6) {  // IPv4 stands in ::/96
       for (unsigned bit = 0; bit < 96 && is_node(ipv4); ++bit) ipv4 = read(ipv4.to)[0];
@@ -25,7 +27,6 @@ class Table::Builder {
     const unsigned bits = nodes_below(ipv4, 16) >= kCrowded ? 20 : 16;
     table.ipv4_rest_ = 32 - bits;
     first_steps(ipv4, bits, 32 - bits, table.ipv4_);
-    table.nodes_.shrink_to_fit();
     return !too_many_;
   }
 
@@ -143,8 +144,78 @@ tl::expected<Table, std::string> Table::of(const MMDB_s& file, const Offsets& re
   return table;
 }
 
+// Of what leads where, by the steps of 16 bits that may still follow. A node leads to those before it alone.
+class Table::Check {
+ public:
+  Check(const Table& table, std::uint32_t numbers)
+      : nodes_(table.nodes_), numbers_(numbers), heights_(table.nodes_.size()) {}
+
+  bool nodes() {
+    for (std::size_t at = 0; at < nodes_.size();) {
+      const std::size_t count = std::size_t{nodes_[at]} + 1, chunks = (count + kChunk - 1) / kChunk;
+      const std::size_t first = at + 1 + (chunks > 1 ? chunks : 0), end = first + count * 3;
+      if (end > nodes_.size()) return false;
+      unsigned height = 0;
+      for (std::size_t chunk = first; chunk < end; chunk += kChunk * 3) {
+        const std::size_t size = std::min(kChunk, (end - chunk) / 3);
+        for (std::size_t i = 0; i < size; ++i) {
+          std::uint32_t to = 0;
+          std::memcpy(&to, nodes_.data() + chunk + size + i * 2, sizeof to);
+          height = std::max(height, height_of(to));
+        }
+      }
+      if (height >= kSteps) return false;
+      heights_[at] = static_cast<std::uint8_t>(height + 1);
+      at = end;
+    }
+    return true;
+  }
+  // Do they lead to no more than so many steps?
+  bool first_steps(const HugeVector<std::uint32_t>& steps, unsigned height_max) const {
+    return std::all_of(steps.begin(), steps.end(), [&](std::uint32_t to) { return height_of(to) <= height_max; });
+  }
+
+  static constexpr unsigned kSteps = 7;  // of an IPv6 address behind its first one
+
+ private:
+  unsigned height_of(std::uint32_t to) const {
+    if (to <= kNumberMax) return to < numbers_ ? 0 : kNowhere;
+    if (to == kNothing) return 0;
+    if (to == kIpv4) return 2;
+    const std::uint32_t node = to & ~kNode;
+    return node < heights_.size() && heights_[node] != 0 ? heights_[node] : kNowhere;
+  }
+
+  static constexpr unsigned kNowhere = 255;
+  const HugeVector<std::uint16_t>& nodes_;
+  const std::uint32_t numbers_;
+  HugeVector<std::uint8_t> heights_;  // by where a node begins; 0: none does, or not yet
+};
+
+Table::Table(const Sizes& sizes)
+    : ipv4_rest_(sizes.ipv4 == std::size_t{1} << 20 ? 12 : 16),
+      ipv4_(sizes.ipv4),
+      ipv6_(sizes.ipv6),
+      nodes_(sizes.nodes) {}
+
+std::array<std::span<const std::byte>, 3> Table::arrays() const {
+  return {std::as_bytes(std::span(ipv4_)), std::as_bytes(std::span(ipv6_)), std::as_bytes(std::span(nodes_))};
+}
+
+std::array<std::span<std::byte>, 3> Table::arrays() {
+  return {std::as_writable_bytes(std::span(ipv4_)), std::as_writable_bytes(std::span(ipv6_)),
+          std::as_writable_bytes(std::span(nodes_))};
+}
+
+bool Table::is_whole(std::uint32_t numbers) const {
+  if (ipv4_.size() != std::size_t{1} << (32 - ipv4_rest_)) return false;
+  if (!ipv6_.empty() && ipv6_.size() != std::size_t{1} << 16) return false;
+  Check check(*this, numbers);
+  return check.nodes() && check.first_steps(ipv4_, 1) && check.first_steps(ipv6_, Check::kSteps);
+}
+
 std::size_t Table::bytes() const {
-  return (ipv4_.capacity() + ipv6_.capacity()) * sizeof(std::uint32_t) + nodes_.capacity() * sizeof(std::uint16_t);
+  return (ipv4_.size() + ipv6_.size()) * sizeof(std::uint32_t) + nodes_.size() * sizeof(std::uint16_t);
 }
 
 }  // namespace geo::io::mmdb

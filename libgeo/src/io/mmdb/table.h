@@ -3,9 +3,11 @@
 
 #include <maxminddb.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -50,8 +52,22 @@ class Table {
   }
   std::size_t bytes() const;
 
+  // ---- as it is kept on disk: three arrays, of which IPv4's first step says how many bits it takes ----
+
+  struct Sizes {
+    std::uint64_t ipv4 = 0, ipv6 = 0, nodes = 0;
+  };
+  Table() = default;
+  explicit Table(const Sizes& sizes);  // of zeroes, to be written over
+  Sizes sizes() const { return {ipv4_.size(), ipv6_.size(), nodes_.size()}; }
+  std::array<std::span<const std::byte>, 3> arrays() const;
+  std::array<std::span<std::byte>, 3> arrays();
+  // Whatever stands in the arrays: does no look-up read outside of them, and is each number found less than `numbers`?
+  bool is_whole(std::uint32_t numbers) const;
+
  private:
   class Builder;
+  class Check;
   static constexpr std::uint32_t kNode = std::uint32_t{1} << 31;  // and where it begins in nodes_
   static constexpr std::size_t kChunk = 16;
 
