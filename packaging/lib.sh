@@ -16,6 +16,8 @@ TEST_PACKAGES="binutils ccache chromium chromium-driver clang-format curl defaul
   python3-pytest-xdist python3-selenium rpm systemd zsh"
 # To build the benchmarks (-DGEO_BENCH=ON), and the peers that geod is measured beside.
 BENCH_PACKAGES="haproxy libbenchmark-dev libnginx-mod-http-geoip2 libnginx-mod-http-js nginx openssl python3 util-linux wrk"
+# What cpack makes of geod.
+PACKAGES="geod geoctl libgeo0 libgeo-dev geod-dbgsym"
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1

@@ -5,8 +5,8 @@ set(GEO_PACKAGE_RELEASE 1 CACHE STRING "Which packages of this version they are:
 set(GEO_ETC_DIR /etc/geod)
 set(GEO_UNIT_DIR /usr/lib/systemd/system)
 set(staged ${CMAKE_CURRENT_BINARY_DIR}/staged)
-set(GEO_COMPONENTS geod geoctl libgeo libgeo-dev)
-set(GEO_PACKAGES geod geoctl libgeo0 libgeo-dev)
+set(GEO_COMPONENTS geod geoctl libgeo libgeo-dev symbols) # not geod-dbgsym: a folder of that name CPack takes away
+set(GEO_PACKAGES geod geoctl libgeo0 libgeo-dev geod-dbgsym)
 
 # ---- the config: config/geod.toml, with a key and a file for the access log
 
@@ -78,7 +78,10 @@ set(CPACK_COMPONENTS_ALL ${GEO_COMPONENTS})
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/cmake/settle.cmake)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
-set(CPACK_STRIP_FILES OFF) # the DEB generator strips, and makes packages of debug symbols
+set(CPACK_STRIP_FILES OFF) # settle.cmake puts the debug symbols where they belong
+set(CPACK_READELF_EXECUTABLE ${CMAKE_READELF})
+set(CPACK_OBJCOPY_EXECUTABLE ${CMAKE_OBJCOPY})
+set(CPACK_STRIP_EXECUTABLE ${CMAKE_STRIP})
 
 set(summary_geod "geo redirect for live video")
 set(text_geod "geod works out where a client is, which group of video nodes is
@@ -93,13 +96,14 @@ set(summary_libgeo "library of geod: locate, select, authorize, sign")
 set(text_libgeo "All that geod and geoctl decide, they decide in this library.")
 set(summary_libgeo-dev "library of geod, for programs that use it")
 set(text_libgeo-dev "The headers, the CMake package and the pkg-config module of libgeo.")
+set(summary_symbols "debug symbols of geod, geoctl and libgeo")
+set(text_symbols "A debugger finds them by itself, and shows functions and lines.")
 
 # ---- .deb
 
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE ${GEO_PACKAGE_RELEASE})
-set(CPACK_DEBIAN_DEBUGINFO_PACKAGE ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})
 set(same "(= ${PROJECT_VERSION}-${GEO_PACKAGE_RELEASE})")
@@ -113,6 +117,7 @@ file(CONFIGURE OUTPUT ${staged}/triggers CONTENT "activate-noawait ldconfig\n")
 set(CPACK_DEBIAN_LIBGEO_PACKAGE_CONTROL_EXTRA ${staged}/shlibs ${staged}/triggers)
 set(CPACK_DEBIAN_GEOCTL_PACKAGE_DEPENDS "libgeo0 ${same}")
 set(CPACK_DEBIAN_LIBGEO-DEV_PACKAGE_DEPENDS "libgeo0 ${same}, libexpected-dev, libfmt-dev")
+set(CPACK_DEBIAN_SYMBOLS_PACKAGE_DEPENDS "libgeo0 ${same}") # whose version that of the programs is
 foreach(package component IN ZIP_LISTS GEO_PACKAGES GEO_COMPONENTS)
   string(TOUPPER ${component} key)
   set(CPACK_DEBIAN_${key}_PACKAGE_NAME ${package})
@@ -124,17 +129,19 @@ foreach(component IN ITEMS GEOD GEOCTL LIBGEO)
 endforeach()
 set(CPACK_DEBIAN_LIBGEO_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_LIBGEO-DEV_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_LIBGEO-DEV_DEBUGINFO_PACKAGE OFF)
+set(CPACK_DEBIAN_SYMBOLS_PACKAGE_SECTION debug)
 
 # ---- .rpm
 
 set(CPACK_RPM_COMPONENT_INSTALL ON)
 set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
 set(CPACK_RPM_PACKAGE_RELOCATABLE OFF)
+set(CPACK_RPM_SPEC_MORE_DEFINE "%define _build_id_links none") # rpm's own, beside those to the debug symbols
 set(CPACK_RPM_PACKAGE_LICENSE Apache-2.0)
 set(CPACK_RPM_PACKAGE_RELEASE ${GEO_PACKAGE_RELEASE})
 set(CPACK_RPM_MAIN_COMPONENT geod)
 set(CPACK_RPM_GEOD_PACKAGE_REQUIRES "geoctl = ${PROJECT_VERSION}, openssl, systemd")
+set(CPACK_RPM_SYMBOLS_PACKAGE_REQUIRES "libgeo0 = ${PROJECT_VERSION}")
 set(CPACK_RPM_geod_POST_INSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/post)
 set(CPACK_RPM_geod_PRE_UNINSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/preun)
 file(STRINGS debian/conffiles conffiles)
@@ -148,6 +155,6 @@ endforeach()
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
   /usr/lib/systemd /usr/lib/systemd/system /usr/lib/sysusers.d /etc/logrotate.d /usr/lib/cmake /usr/lib/pkgconfig
   /usr/share/man/man1 /usr/share/man/man5 /usr/share/man/man8 /usr/share/bash-completion /usr/share/bash-completion/completions
-  /usr/share/zsh /usr/share/zsh/site-functions /usr/share/fish /usr/share/fish/vendor_completions.d)
+  /usr/share/zsh /usr/share/zsh/site-functions /usr/share/fish /usr/share/fish/vendor_completions.d /usr/lib/debug)
 
 include(CPack)

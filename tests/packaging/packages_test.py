@@ -3,14 +3,17 @@
 packaging/try-in-chroot try-packages installs, upgrades and purges them; that takes minutes.
 """
 
+import hashlib
 import re
 import subprocess
+import tarfile
 
 import pytest
 
 from support.programs import SOURCE, run
 
-NAMES = ["geod", "geoctl", "libgeo0", "libgeo-dev"]
+NAMES = re.search(r'(?m)^PACKAGES="(.*)"$', (SOURCE / "packaging" / "lib.sh").read_text())[1].split()
+BINARIES = ["usr/bin/geod", "usr/bin/geoctl", "usr/lib/libgeo.so.0"]
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +22,9 @@ def packages(build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("packages")
     done = run("cpack", "-G", "DEB", "-B", folder, cwd=build)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = {file.name.split("_")[0]: file for file in folder.glob("*.deb")}
-    assert sorted(found) == sorted(NAMES)
-    assert {file.name.split("_")[0] for file in folder.glob("*.ddeb")} == {"geod-dbgsym", "geoctl-dbgsym", "libgeo0-dbgsym"}
+    made = [file for file in folder.iterdir() if file.is_file()]
+    found = {file.name.split("_")[0]: file for file in made}
+    assert sorted(found) == sorted(NAMES) and len(made) == len(NAMES) and {file.suffix for file in made} == {".deb"}
     return found
 
 
@@ -41,6 +44,47 @@ def field(package, name):
 def test_lintian_finds_no_error(packages):
     done = run("lintian", "--fail-on", "error", "--tag-display-limit", "0", "--allow-root", *packages.values())
     assert done.returncode == 0, done.stdout
+
+
+def test_each_is_whole(packages, tmp_path):
+    """Its sums are those of its files; who owns and may write them; its copyright and its changelog."""
+    for name, file in packages.items():
+        subprocess.run(["dpkg-deb", "-R", file, tmp_path / name], check=True)
+        sums = dict(line.split(None, 1)[::-1] for line in (tmp_path / name / "DEBIAN" / "md5sums").read_text().splitlines())
+        archive = subprocess.run(["dpkg-deb", "--fsys-tarfile", file], check=True, capture_output=True)
+        (tmp_path / "files.tar").write_bytes(archive.stdout)
+        with tarfile.open(tmp_path / "files.tar") as files:
+            held = {member.name.removeprefix("./"): member for member in files}
+            assert {path for path, member in held.items() if member.isfile()} == set(sums), name
+            for path, total in sums.items():
+                assert hashlib.md5(files.extractfile(held[path]).read()).hexdigest() == total, f"{name}: {path}"
+        for path, member in held.items():
+            runs = member.isdir() or path.startswith(("usr/bin/", "usr/lib/geod/"))
+            assert (member.uid, member.gid) == (0, 0) and member.mode & 0o777 in ([0o777] if member.issym() else [0o755] if runs else [0o644]), path
+        assert {f"usr/share/doc/{name}/copyright", f"usr/share/doc/{name}/changelog.Debian.gz"} <= set(sums), name
+
+
+def build_id(file):
+    return re.search(r"Build ID: (\w+)", run("readelf", "-n", file).stdout)[1]
+
+
+def assert_symbols_are_found(installed):
+    """Of each program and the library, by what is left in them: the build id."""
+    found = set()
+    for binary in BINARIES:
+        sections = run("readelf", "-SW", installed / binary).stdout
+        assert ".debug_" not in sections and ".symtab" not in sections, binary
+        which = build_id(installed / binary)
+        symbols = installed / "usr" / "lib" / "debug" / ".build-id" / which[:2] / f"{which[2:]}.debug"
+        assert build_id(symbols) == which, binary
+        address = re.search(r"^(\w+) T (main$|geo::place::check\()", run("nm", "-C", symbols).stdout, re.M)[1]
+        assert re.search(r"\.(cpp|h):\d+", run("addr2line", "-e", symbols, address).stdout), binary
+        found.add(symbols)
+    assert {file for file in (installed / "usr" / "lib" / "debug").rglob("*") if file.is_file()} == found
+
+
+def test_debug_symbols_are_found_by_build_id(installed):
+    assert_symbols_are_found(installed)
 
 
 def test_each_config_file_is_one_that_dpkg_keeps(packages, installed):
@@ -95,7 +139,8 @@ def test_what_fetches_city_databases_stands_alone(installed, tmp_path):
 def test_they_need_each_other_in_the_same_version(packages):
     version = field(packages["geod"], "Version")
     assert re.fullmatch(r"\d+\.\d+\.\d+-\d+", version)
-    for name, others in (("geod", ["libgeo0", "geoctl"]), ("geoctl", ["libgeo0"]), ("libgeo-dev", ["libgeo0"])):
+    for name, others in (("geod", ["libgeo0", "geoctl"]), ("geoctl", ["libgeo0"]), ("libgeo-dev", ["libgeo0"]),
+                         ("geod-dbgsym", ["libgeo0"])):
         for other in others:
             assert f"{other} (= {version})" in field(packages[name], "Depends"), name
     assert "libsystemd0" in field(packages["geod"], "Depends")  # found by dpkg-shlibdeps
@@ -114,6 +159,12 @@ def test_rpm_of_the_same(build, tmp_path, installed):
         path = f"/{file.relative_to(installed)}"
         if file.is_file() and file.suffix != ".hex" and "changelog.Debian" not in path:
             assert path.replace("vendor-completions", "site-functions") in held, path
+    root = tmp_path / "root"
+    root.mkdir()
+    for file in found.values():
+        run("rpm2archive", file)
+        subprocess.run(["tar", "-C", root, "-xzf", f"{file}.tgz"], check=True)
+    assert_symbols_are_found(root)
 
 
 def test_an_installation_by_hand_stays_under_its_prefix(build, tmp_path):
