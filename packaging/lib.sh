@@ -35,6 +35,13 @@ fail() {
   exit 1
 }
 
+# Runs the command of README.md that begins so, as whoever reads it does.
+as_readme() {
+  local command
+  command=$(grep -m 1 "^$1" "$root/README.md") || fail "README.md has no command '$1 ..'"
+  bash -c "$command"
+}
+
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
 # apt-get as root, asking nothing.

@@ -1,14 +1,17 @@
 """Every command that a README shows as ```sh works, and prints what the ```text block right below it says.
-
 GEO_DOCS_UPDATE=1 writes what they print into the READMEs instead.
+
+What takes more than the demo is a ```bash block: a daemon, a database, a machine of its own. Each is tried too, here or elsewhere.
 """
 
+import json
 import os
 import re
 import shutil
 
 import pytest
 
+from support.daemon import Geod
 from support.programs import SOURCE, run
 
 READMES = [SOURCE / "README.md", SOURCE / "config" / "demo" / "README.md", SOURCE / "libgeo" / "README.md"]
@@ -62,6 +65,109 @@ def test_commands(readme, geod, tmp_path):
             assert settled(shown, commands) == settled(block["output"], commands), commands
     if "GEO_DOCS_UPDATE" in os.environ and blocks:
         readme.write_text(new + text[end:], encoding="utf-8")
+
+
+# How the ```bash blocks begin. What they start besides the demo's listeners; what they ask of city databases; what tries them elsewhere.
+STARTS = {
+    "geod --config config/demo/geod.toml --check": set(),
+    "GEO_LISTEN_RESOLVER=": {"resolver"},
+    "GEO_LISTEN_AUTH=": {"auth"},
+}
+ASKS = ["geoctl geodata ", "geoctl resolve --file "]
+ELSEWHERE = {
+    "packaging/demo": ["packaging/try-in-chroot"],
+    "export GEO_STORE_KIND=mongodb": ["tests/scenes/test_data_mongo.py"],
+    "apt-get install ": ["packaging/try-packages", "packaging/try-systemd"],
+    "cmake --preset ": ["packaging/demo", "packaging/test"],
+    "g++ ": ["tests/consumer/run.sh"],
+}
+BASH = [block for readme in READMES for block in re.findall(r"^```bash\n(.*?)^```$", readme.read_text(encoding="utf-8"), re.S | re.M)]
+
+
+def block(begins):
+    return next(text for text in BASH if text.startswith(begins))
+
+
+def commands(begins):
+    """One by one, without what is said of them."""
+    lines = [re.sub(r" +#.*", "", line) for line in block(begins).splitlines()]
+    return [command for line in lines for command in line.split(" && ")]
+
+
+def test_every_block_is_tried():
+    known = [*STARTS, *ASKS, *ELSEWHERE]
+    for text in BASH:
+        assert sum(text.startswith(begins) for begins in known) == 1, f"nothing tries this:\n{text}"
+    assert len(BASH) == len(known)
+    kinds = {kind for readme in READMES for kind in re.findall(r"^ *```+ *(\S+)", readme.read_text(encoding="utf-8"), re.M)}
+    assert kinds == {"sh", "text", "bash"} | {"cmake", "haproxy", "nginx", "toml", "yaml"}  # these show files
+
+
+@pytest.mark.parametrize("begins", STARTS)
+def test_daemons_start(begins):
+    script = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:0", block(begins))
+    daemon = Geod(["bash", "-c", f"trap : TERM\n{script}"], GEO_LISTEN_RESOLVER="", GEO_LISTEN_AUTH="")
+    assert daemon.stop() == 0
+    assert set(daemon.addresses) == {"redirect", "admin", "verify"} | STARTS[begins]
+
+
+@pytest.mark.parametrize("begins", ASKS)
+def test_city_databases_are_asked(begins, tmp_path):
+    for version, network in ((4, "77.88.0.0/18"), (6, "2a02:6b8::/32")):
+        made = run("make_mmdb", "--schema", "flat", "--type", f"city ipv{version}", "--ip-version", version, "--build-epoch", 1780617600,
+                   tmp_path / f"dbip-city-ipv{version}.mmdb", given=f"{network}\tRU\t\tMoscow\tMoscow\t55.7558\t37.6173\n")
+        assert made.returncode == 0, made.stderr
+    done = run("bash", "-c", f"exec 2>&1\n{block(begins)}", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    told = re.search(rf"^```bash\n{re.escape(block(begins))}```\n\n```text\n(.*?)^```", READMES[0].read_text(encoding="utf-8"), re.S | re.M)[1]
+
+    def alike(text):
+        """As old as it is today, and as large as the real ones."""
+        lines = [" ".join(re.sub(r"\b\d+ days", "_ days", line).split()) for line in text.splitlines()]
+        return sorted(re.sub(r"(IPv\d) \d+ \d+", r"\1 _ _", line) for line in lines)
+
+    assert alike(done.stdout) == alike(told)
+
+
+def words_of(begins):
+    return "\n".join((SOURCE / place).read_text() for place in ELSEWHERE[begins])
+
+
+def test_the_two_commands_are_run_in_a_bare_debian():
+    assert commands("packaging/demo") == ["packaging/demo", "packaging/test"]
+    assert " demo | test " in words_of("packaging/demo") and 'inside "/root/geod/packaging/$1"' in words_of("packaging/demo")
+
+
+def test_the_store_in_mongodb_is_run_among_the_scenes():
+    assert block("export GEO_STORE_KIND").split("\n")[0] in words_of("export GEO_STORE_KIND=mongodb")
+
+
+def test_packages_and_units_are_run_where_they_may_be_installed():
+    run_there = re.findall(r"as_readme '(.*?)'", words_of("apt-get install "))
+    for line in block("apt-get install ").splitlines():
+        assert [begins for begins in run_there if line.startswith(begins)], line
+    made = re.search(r'(?m)^PACKAGES="(.*)"$', (SOURCE / "packaging" / "lib.sh").read_text())[1].split()
+    assert set(re.findall(r" \./([\w-]+)_\*\.deb", block("apt-get install "))) <= set(made)
+    text = READMES[0].read_text(encoding="utf-8")
+    named = re.search(r"makes the packages: (.*?)\.", text, re.S)[1]
+    assert set(re.findall(r"`([\w-]+)`", named)) == set(made)
+    units = {file.name.removesuffix(".in") for file in (SOURCE / "packaging" / "systemd").iterdir()}
+    asked = re.findall(r"systemctl \w+ (?:--\w+ )?([\w@]+(?:\.\w+)?)", text)
+    assert asked and {unit if "." in unit else f"{unit}.service" for unit in asked} <= units
+
+
+def test_presets_that_are_built_and_tested():
+    presets = json.loads((SOURCE / "CMakePresets.json").read_text())
+    kinds = {"cmake --preset": "configurePresets", "cmake --build --preset": "buildPresets", "ctest --preset": "testPresets"}
+    for command in commands("cmake --preset "):
+        words, preset = command.rsplit(" ", 1)
+        assert preset in {known["name"] for known in presets[kinds[words]]}, command
+        assert words in words_of("cmake --preset "), command
+
+
+def test_another_project_is_built_so():
+    for words in ("-std=c++20", *(f"pkg-config {option} geo" for option in re.findall(r"--(?:cflags|libs)", block("g++ ")))):
+        assert words in words_of("g++ "), words
 
 
 def test_links_lead_somewhere():

@@ -4,6 +4,7 @@ import datetime
 import os
 import random
 import re
+import shlex
 import signal
 import socket
 import struct
@@ -43,6 +44,20 @@ def rewrite(world, change):
 
 def texts(folder):
     return {name: (folder / name).read_text() for name in FILES}
+
+
+# ---- what README shows
+
+
+def test_readme(mongo, tmp_path):
+    begins = "export GEO_STORE_KIND=mongodb GEO_STORE_URI=mongodb://127.0.0.1:27017"
+    block = re.search(rf"^```bash\n({begins}\n.*?)^```$", (REPO / "README.md").read_text(), re.S | re.M)[1]
+    block = block.replace("mongodb://127.0.0.1:27017", shlex.quote(mongo.uri)).replace("/tmp/copy", str(tmp_path / "copy"))
+    env = environment({"PATH": f"{BIN}:{os.environ['PATH']}", "GEO_STORE_DATABASE": mongo.database})
+    done = subprocess.run(["bash", "-ec", block], capture_output=True, text=True, timeout=120, env=env, cwd=REPO, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert geoctl("data", "validate", tmp_path / "copy").exit == 0
+    assert mongo.rows().nodes.find_one({"id": "node-moscow-1"})["admin"] == "drain"
 
 
 # ---- import, export, diff

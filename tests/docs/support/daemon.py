@@ -1,6 +1,7 @@
 """geod on the demo's config, at ports that the system picks."""
 
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -11,13 +12,12 @@ from .programs import BIN, SOURCE, environment
 
 
 class Geod:
-    def __init__(self, **config):
+    def __init__(self, command=("geod", "--config", "config/demo/geod.toml"), **config):
         """config: GEO_SECTION_KEY beside the demo's."""
         self.state = tempfile.TemporaryDirectory()  # not in the tree
         listeners = {f"GEO_LISTEN_{name}": "127.0.0.1:0" for name in ("REDIRECT", "RESOLVER", "AUTH", "ADMIN", "VERIFY")}
-        self.process = subprocess.Popen([BIN / "geod", "--config", SOURCE / "config" / "demo" / "geod.toml"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=environment(GEO_STORE_STATE_DIR=self.state.name, **listeners, **config))
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0, cwd=SOURCE,
+                                        env=environment(GEO_STORE_STATE_DIR=self.state.name, **{**listeners, **config}))
         self.addresses, said = {}, []
         for line in self.process.stderr:
             said.append(line)
@@ -38,7 +38,7 @@ class Geod:
             self.log.put(json.loads(line))
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+        os.killpg(self.process.pid, signal.SIGTERM)
         status = self.process.wait(30)
         for reader in self.readers:
             reader.join()
