@@ -1,7 +1,6 @@
 # The last touches on what a package will hold, just before it is made.
 file(GLOB_RECURSE files LIST_DIRECTORIES false ${CPACK_TEMPORARY_DIRECTORY}/*)
 set(symbols ${CPACK_TEMPORARY_DIRECTORY}/symbols/usr/lib/debug/.build-id)
-set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
 
 # What a debugger needs of it goes where one looks by the build id: /usr/lib/debug/.build-id/12/34...debug
 function(detach_symbols file)
@@ -40,3 +39,5 @@ else() # where Debian's zsh looks for what packages bring
     file(RENAME ${folder} ${to})
   endforeach()
 endif()
+# Whatever the umask of who makes the packages.
+execute_process(COMMAND find ${CPACK_TEMPORARY_DIRECTORY} -type d -exec chmod 755 {} + COMMAND_ERROR_IS_FATAL ANY)

@@ -18,9 +18,9 @@ BINARIES = ["usr/bin/geod", "usr/bin/geoctl", "usr/lib/libgeo.so.0"]
 
 @pytest.fixture(scope="module")
 def packages(build, tmp_path_factory):
-    """{"geod": path}, and their unpacked files in a folder of their own: {"geod": path}"""
+    """{"geod": path}, made by somebody whose files are nobody else's."""
     folder = tmp_path_factory.mktemp("packages")
-    done = run("cpack", "-G", "DEB", "-B", folder, cwd=build)
+    done = run("sh", "-c", f"umask 077 && cpack -G DEB -B '{folder}'", cwd=build)
     assert done.returncode == 0, done.stdout + done.stderr
     made = [file for file in folder.iterdir() if file.is_file()]
     found = {file.name.split("_")[0]: file for file in made}
