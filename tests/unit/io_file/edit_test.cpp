@@ -133,7 +133,7 @@ TEST(SetAdmin, RefusesAndLeavesTheFileAlone) {
 
 // Every node of a store that is written by hand, and back again.
 TEST(SetAdmin, ThereAndBackLeavesTheDemoAsItWas) {
-  const std::filesystem::path demo = std::filesystem::path(GEO_DEMO_DIR) / "topology.toml";
+  const std::filesystem::path demo = std::filesystem::path(GEO_DEMO) / "topology.toml";
   const std::string text = read(demo);
   const test::TempDir dir;
   const auto file = dir.write("topology.toml", text);
@@ -238,7 +238,7 @@ TEST(RemoveToken, RefusesAndLeavesTheFileAlone) {
 }
 
 TEST(RemoveToken, OfTheDemoLeavesAllOthers) {
-  const std::filesystem::path demo = std::filesystem::path(GEO_DEMO_DIR);
+  const std::filesystem::path demo = std::filesystem::path(GEO_DEMO);
   const ReadData before = read_data(demo);
   for (const auth::Token& token : before.data.tokens) {
     const test::TempDir dir;

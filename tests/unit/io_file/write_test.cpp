@@ -176,7 +176,7 @@ TEST(WriteData, TheOrderOfRowsDoesNotShow) {
 
 TEST(WriteData, TheDemoReadsBackEqual) {
   const test::TempDir dir;
-  ReadData demo = read_data(GEO_DEMO_DIR);
+  ReadData demo = read_data(GEO_DEMO);
   ASSERT_TRUE(demo.faults.empty());
   ASSERT_FALSE(demo.data.node_states.empty());
   ASSERT_TRUE(write_data(demo.data, dir.path()));
