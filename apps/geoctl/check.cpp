@@ -40,7 +40,7 @@ void add_words(std::string& words, std::string_view key, const std::vector<std::
 
 void add_texts(geo::Json& json, std::string_view key, const std::vector<std::string>& values) {
   if (values.empty()) return;
-  json.key(key).open('[');
+  json.key_of(key).open('[');
   for (const std::string& value : values) json.text(value);
   json.close(']');
 }
@@ -170,7 +170,7 @@ class Checks {
     Table table({{"NODE"}, {"REQUESTS", Align::right}, {"PERCENT", Align::right}, {"EXPECTED", Align::right}});
     std::vector<std::vector<std::string>> rows;
     const auto add = [&](const std::string& node, std::uint64_t requests, double percent, std::string wanted) {
-      got.key(node).number(percent, 3);
+      got.key_of(node).number(percent, 3);
       outcome.got += fmt::format("{}{}={:.2f}%", outcome.got.empty() ? "" : " ", node, percent);
       table.fit(rows.emplace_back(
           std::vector{node, fmt::to_string(requests), fmt::format("{:.2f}%", percent), std::move(wanted)}));
@@ -179,7 +179,7 @@ class Checks {
       const auto [requests, percent] = drawn.of(topology.find_node(node));
       constexpr double kRounding = 1e-9;
       outcome.ok = outcome.ok && std::abs(percent - wanted) <= check.tolerance + kRounding;
-      expected.key(node).number(wanted);
+      expected.key_of(node).number(wanted);
       outcome.expected += fmt::format("{}{}={:.2f}%", outcome.expected.empty() ? "" : " ", node, wanted);
       add(node, requests, percent, fmt::format("{:.2f}%", wanted));
     }

@@ -77,12 +77,12 @@ std::string Figures::json(std::uint64_t seed, const Simulation& simulation) cons
   std::string object;
   geo::Json json(object);
   const auto number = [&](std::string_view name, const std::optional<double>& value, int decimals) {
-    json.key(name);
+    json.key_of(name);
     value ? json.number(*value, decimals) : json.null();
   };
   json.open('{').field("seed", static_cast<std::int64_t>(seed));
   json.field("requests", static_cast<std::int64_t>(requests_)).key("refused").open('{');
-  for (const auto& [code, count] : refused_) json.field(name_of(code), static_cast<std::int64_t>(count));
+  for (const auto& [code, count] : refused_) json.key_of(name_of(code)).number(static_cast<std::int64_t>(count));
   json.close('}').key("nodes").open('[');
   for (const NodeRow& row : nodes(simulation)) {
     json.open('{').field("node", row.id).field("group", row.group);

@@ -161,7 +161,7 @@ class Select {
       json.key("weight_percent").number(share.weight_percent, 3).close('}');
     }
     json.close(']').key("refused").open('{');
-    for (const auto& [code, count] : drawn.refused) json.field(name_of(code), static_cast<std::int64_t>(count));
+    for (const auto& [code, count] : drawn.refused) json.key_of(name_of(code)).number(static_cast<std::int64_t>(count));
     json.close('}').close('}');
     output_.line(object);
   }

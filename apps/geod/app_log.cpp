@@ -39,7 +39,8 @@ std::size_t write_some(std::string_view text, milliseconds patience) {
 
 // One message, one line, whatever is in it.
 std::string line_of(std::string_view word, std::string_view message) {
-  std::string line = fmt::format("{} {} ", geo::rfc3339_millis(geo::io::SystemClock().wall()), word);
+  char time[geo::kRfc3339MillisSize];
+  std::string line = fmt::format("{} {} ", geo::write_rfc3339_millis(geo::io::SystemClock().wall(), time), word);
   std::transform(message.begin(), message.end(), std::back_inserter(line),
                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c; });
   return line += '\n';

@@ -135,12 +135,12 @@ void append_line(std::string& out, const Exchange& exchange, std::string_view li
                  bool mask) {
   const Incoming& in = exchange.in;
   const Entry& entry = exchange.entry;
-  char address[geo::Ip::kTextMax];
+  char address[geo::Ip::kTextMax], time[geo::kRfc3339MillisSize];
   const auto text_of = [&](const geo::Ip& ip) {
     return std::string_view(address, (mask ? ip.masked() : ip).write(address));
   };
   geo::Json json(out);
-  json.open('{').field("ts", geo::rfc3339_millis(in.at)).field("request_id", in.request_id);
+  json.open('{').field("ts", geo::write_rfc3339_millis(in.at, time)).field("request_id", in.request_id);
   json.field("client_ip", text_of(in.client)).field("peer_ip", text_of(in.peer));
   json.field("method", method_for_log(in.method)).field("path", entry.path);
   json.field_or_null("format", entry.format ? name_of(*entry.format) : std::string_view())

@@ -40,7 +40,7 @@ bool is_value(std::string_view text) {
     table['\t'] = true;
     return table;
   }();
-  return all_in(kTable, text);
+  return all_in(kTable, text.substr(geo::visible<' '>(text)));
 }
 
 bool is_target(std::string_view text) {
@@ -49,7 +49,7 @@ bool is_target(std::string_view text) {
     for (std::size_t c = 0x21; c < table.size(); ++c) table[c] = c != 0x7f;
     return table;
   }();
-  return all_in(kTable, text);
+  return all_in(kTable, text.substr(geo::visible<'!'>(text)));
 }
 
 // RFC 3986 3.2.2 with a port: no blank, no comma, nothing that begins a path, no user; or nothing at all.

@@ -213,6 +213,7 @@ void Loop::run() {
   while (!stopping_.load()) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
     now_ = around_.clock.monotonic();
+    wall_ = around_.clock.wall();
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.ptr == &bell_)
@@ -482,8 +483,8 @@ void Loop::begin(Connection& connection, std::string_view head) {
   in.head.assign(head);
   free_.pop_back();
   connection.exchange = &exchange;
-  in.at = around_.clock.wall();
   in.started = around_.clock.monotonic();
+  in.at = wall_ + std::chrono::duration_cast<geo::WallTime::duration>(in.started - now_);
   in.fd = connection.fd.get();
   in.peer = in.client = connection.peer;
 }

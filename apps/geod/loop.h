@@ -158,6 +158,7 @@ class Loop {
   std::string date_;           // the header's line, of the second
   std::int64_t date_s_ = -1;
   geo::MonotonicTime now_;                                       // of this round
+  geo::WallTime wall_;                                           // the same moment
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of limits that were hit
   std::thread thread_;                                           // the last: it uses all else
 };

@@ -27,7 +27,9 @@ std::uint64_t mixed(std::uint64_t x) {
 void append_request_id(std::string& out) {
   thread_local std::uint64_t count = random_start();
   const std::uint64_t id = mixed(count++);
-  for (int shift = 60; shift >= 0; shift -= 4) out += "0123456789abcdef"[id >> shift & 0xf];
+  char digits[16];
+  for (unsigned i = 0; i < sizeof digits; ++i) digits[i] = "0123456789abcdef"[id >> (60 - 4 * i) & 0xf];
+  out.append(digits, sizeof digits);
 }
 
 }  // namespace geod

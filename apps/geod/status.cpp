@@ -80,9 +80,9 @@ void append_caches(Json& json, const World& world) {
   json.key("caches").open('{');
   for (const CacheOf& cache : caches_of(world)) {
     const auto count = [&](std::string_view name, std::uint64_t value) {
-      json.field(name, static_cast<std::int64_t>(value));
+      json.key_of(name).number(static_cast<std::int64_t>(value));
     };
-    json.key(cache.section).open('{');
+    json.key_of(cache.section).open('{');
     count("hits", cache.stats.hits);
     count("misses", cache.stats.misses);
     count("stale", cache.stats.stale);

@@ -6,8 +6,7 @@
 namespace geo::auth {
 
 bool is_well_formed(std::string_view token) {
-  return !token.empty() && token.size() <= 4096 &&
-         std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  return !token.empty() && token.size() <= 4096 && visible<'!'>(token) == token.size();
 }
 
 std::optional<std::string_view> bearer_token(std::string_view authorization) {

@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <cstring>
 
 // SHA256_Init and its like are deprecated in OpenSSL 3, but they alone let a state be copied without allocating and
 // without a look-up of the algorithm per call: a signature from two kept states costs half of EVP_MAC re-initialised.
@@ -64,7 +65,7 @@ Digest HmacKey::sign(std::string_view first, std::string_view second) const {
   state = state_->outer;
   SHA256_Update(&state, digest.data(), digest.size());
   SHA256_Final(digest.data(), &state);
-  OPENSSL_cleanse(&state, sizeof state);
+  ::explicit_bzero(&state, sizeof state);
   return digest;
 }
 

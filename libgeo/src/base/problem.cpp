@@ -18,7 +18,7 @@ void append_problem(std::string& out, const Denial& denial, std::string_view req
 void append_json(std::string& out, const Fault& fault) {
   Json json(out);
   const auto position = [&](std::string_view key, std::size_t number) {
-    json.key(key);
+    json.key_of(key);
     (number == 0 ? json.null() : json.number(static_cast<std::int64_t>(number)));
   };
   json.open('{').field("file", fault.file);

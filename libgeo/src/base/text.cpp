@@ -16,12 +16,6 @@ constexpr std::array<bool, 256> table_of(std::string_view members) {
 }
 constexpr auto kUnreserved = table_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
 constexpr auto kIdChars = table_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
-// What stands in a text of JSON as it is, a byte each.
-constexpr auto kPlainInJson = [] {
-  std::array<bool, 256> table{};
-  for (std::size_t c = 0x20; c < 0x7f; ++c) table[c] = c != '"' && c != '\\';
-  return table;
-}();
 constexpr std::string_view kBase64Url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 constexpr auto kBase64UrlValue = [] {
@@ -134,7 +128,11 @@ void append_base64url(std::string& out, const std::uint8_t* bytes, std::size_t s
   std::size_t i = 0;
   for (; i + 3 <= size; i += 3) {
     const unsigned v = static_cast<unsigned>(bytes[i]) << 16 | static_cast<unsigned>(bytes[i + 1]) << 8 | bytes[i + 2];
-    for (const int shift : {18, 12, 6, 0}) *to++ = kBase64Url[v >> shift & 63];
+    to[0] = kBase64Url[v >> 18];
+    to[1] = kBase64Url[v >> 12 & 63];
+    to[2] = kBase64Url[v >> 6 & 63];
+    to[3] = kBase64Url[v & 63];
+    to += 4;
   }
   if (size - i == 1) {
     const unsigned v = static_cast<unsigned>(bytes[i]) << 4;
@@ -202,12 +200,11 @@ std::optional<std::uint64_t> parse_digits(std::string_view text) {
   return value;
 }
 
-namespace {
-std::string rfc3339(WallTime time, bool millis) {
+std::string_view write_rfc3339_millis(WallTime time, char (&out)[kRfc3339MillisSize]) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::milliseconds>(time - day));
-  std::string out = millis ? "0000-00-00T00:00:00.000Z" : "0000-00-00T00:00:00Z";
+  std::memcpy(out, "0000-00-00T00:00:00.000Z", sizeof out);
   const auto put = [&out](std::size_t at, std::size_t digits, auto value) {
     for (auto rest = static_cast<unsigned>(value); digits > 0; rest /= 10)
       out[at + --digits] = static_cast<char>('0' + rest % 10);
@@ -218,13 +215,14 @@ std::string rfc3339(WallTime time, bool millis) {
   put(11, 2, clock.hours().count());
   put(14, 2, clock.minutes().count());
   put(17, 2, clock.seconds().count());
-  if (millis) put(20, 3, clock.subseconds().count());
-  return out;
+  put(20, 3, clock.subseconds().count());
+  return {out, sizeof out};
 }
-}  // namespace
 
-std::string rfc3339(WallTime time) { return rfc3339(time, false); }
-std::string rfc3339_millis(WallTime time) { return rfc3339(time, true); }
+std::string rfc3339(WallTime time) {
+  char text[kRfc3339MillisSize];
+  return std::string(write_rfc3339_millis(time, text).substr(0, std::string_view("0000-00-00T00:00:00").size())) + 'Z';
+}
 
 std::optional<WallTime> parse_time(std::string_view text) {
   constexpr std::int64_t kSecondsMax = 253402300799;  // 9999-12-31T23:59:59Z
@@ -305,7 +303,7 @@ Json& Json::close(char bracket) {
   return *this;
 }
 
-Json& Json::key(std::string_view name) {
+Json& Json::key_of(std::string_view name) {
   text(name);
   out_ += ':';
   first_ = true;
@@ -316,8 +314,7 @@ Json& Json::text(std::string_view value) {
   separate();
   out_ += '"';
   for (;;) {
-    std::size_t plain = 0;
-    while (plain < value.size() && kPlainInJson[static_cast<unsigned char>(value[plain])]) ++plain;
+    const std::size_t plain = visible<' ', '"', '\\'>(value);
     out_.append(value, 0, plain);
     value.remove_prefix(plain);
     if (value.empty()) break;

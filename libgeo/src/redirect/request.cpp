@@ -90,7 +90,7 @@ class Parser {
       if (!value) return bad(*name, "% is not followed by two hex digits");
       if (value->empty()) return bad(*name, "empty");
       if (value->size() > 4096) return bad(*name, "longer than 4096 characters");
-      if (std::any_of(value->begin(), value->end(),
+      if (std::any_of(value->begin() + static_cast<std::ptrdiff_t>(visible<' '>(*value)), value->end(),
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
         return bad(*name, "holds a control character");
       *slot = value;

@@ -52,7 +52,8 @@ TEST(Time, ReadsRfc3339AndUnixSeconds) {
   EXPECT_EQ(*parse_time("2027-01-15T08:00:00Z"), *parse_time("1800000000"));
   EXPECT_EQ(*parse_time("2027-01-15T11:00:00+03:00"), *parse_time("1800000000"));
   EXPECT_EQ(*parse_time("2027-01-15T03:30:00-04:30"), *parse_time("1800000000"));
-  EXPECT_EQ(rfc3339_millis(*parse_time("2027-01-15T08:00:00.5Z")), "2027-01-15T08:00:00.500Z");
+  char millis[kRfc3339MillisSize];
+  EXPECT_EQ(write_rfc3339_millis(*parse_time("2027-01-15T08:00:00.5Z"), millis), "2027-01-15T08:00:00.500Z");
   EXPECT_EQ(rfc3339(*parse_time("2028-02-29T00:00:00Z")), "2028-02-29T00:00:00Z");
   for (const char* bad : {"", "-1", "2027-01-15", "2027-01-15T08:00:00", "2027-02-29T00:00:00Z", "2027-13-01T00:00:00Z",
                           "2027-01-15T24:00:00Z", "2027-01-15T08:00:00.Z", "2027-01-15T08:00:00+3", "99999999999999",
@@ -95,6 +96,20 @@ TEST(Utf8At, ReadsEveryLengthToItsBounds) {
     EXPECT_EQ(utf8_at(bad, 0).size, 0U) << hex(reinterpret_cast<const std::uint8_t*>(bad.data()), bad.size());
 }
 
+TEST(Visible, EndsAtTheFirstOther) {
+  for (int c = 0; c < 256; ++c)
+    for (std::size_t at = 0; at < 20; ++at) {
+      std::string text(20, 'a');
+      text[at] = static_cast<char>(c);
+      SCOPED_TRACE(testing::Message() << c << " at " << at);
+      const bool graphic = c > ' ' && c < 0x7f;
+      EXPECT_EQ(visible<'!'>(text), graphic ? text.size() : at);
+      EXPECT_EQ(visible<' '>(text), graphic || c == ' ' ? text.size() : at);
+      EXPECT_EQ((visible<' ', '"', '\\'>(text)), c >= ' ' && c < 0x7f && c != '"' && c != '\\' ? text.size() : at);
+    }
+  EXPECT_EQ(visible<' '>(""), 0U);
+}
+
 TEST(JsonText, IsAlwaysValid) {
   const auto quoted = [](std::string_view text) {
     std::string out;
@@ -115,6 +130,9 @@ TEST(Json, NestsWithCommas) {
   json.open('{').field("a", std::int64_t{1}).key("b").open('[').number(1.5).null().boolean(true).close(']');
   json.field("c", "x").field_or_null("d", "").key("e").open('{').close('}').close('}');
   EXPECT_EQ(out, R"({"a":1,"b":[1.5,null,true],"c":"x","d":null,"e":{}})");
+  out.clear();
+  Json(out).open('{').field("a", "x").key_of("\"b\"\n").text("y").close('}');
+  EXPECT_EQ(out, R"({"a":"x","\"b\"\n":"y"})");
 }
 
 }  // namespace
