@@ -92,7 +92,7 @@ void AdminHandler::answer_waiting(Exchange& exchange) { (this->*route_of(exchang
 void AdminHandler::tell_health(Exchange& exchange) { exchange.out.body = R"({"status":"ok"})"; }
 
 void AdminHandler::tell_ready(Exchange& exchange) {
-  const std::vector<std::string> reasons = reasons_not_ready(*world_.get());
+  const std::vector<std::string> reasons = reasons_not_ready(*world_.get(), process_);
   if (!reasons.empty()) exchange.out.status = 503;
   geo::Json json(exchange.out.body);
   json.open('{').field("ready", reasons.empty()).key("reasons").open('[');

@@ -103,10 +103,10 @@ void Exchange::clear() {
   world.reset();
 }
 
-void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allow) {
+void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allow, int status) {
   const geo::ErrorRow& row = geo::row_of(denial.code);
   exchange.out.clear();
-  exchange.out.status = row.http_status;
+  exchange.out.status = status == 0 ? row.http_status : status;
   exchange.out.header("Content-Type", "application/problem+json");
   switch (row.header) {
     case geo::ErrorHeader::none:
@@ -121,7 +121,7 @@ void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allo
       exchange.out.header("Allow", allow);
       break;
   }
-  geo::append_problem(exchange.out.body, denial, exchange.in.request_id);
+  geo::append_problem(exchange.out.body, denial, exchange.in.request_id, {}, exchange.out.status);
   exchange.entry.code = code_of(denial.code);
 }
 

@@ -156,8 +156,9 @@ struct Exchange {
   void clear();
 };
 
-// Answers with the row of `denial`'s code: status, header and problem body. allow: the methods of a 405.
-void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allow = {});
+// Answers with the row of `denial`'s code: status, header and problem body. allow: the methods of a 405. status: where
+// it is another one.
+void refuse(Exchange& exchange, const geo::Denial& denial, std::string_view allow = {}, int status = 0);
 
 // Is the method GET or HEAD? False: refused.
 bool is_get(Exchange& exchange);

@@ -34,15 +34,10 @@ tl::expected<void, std::string> Listener::take(PassedSocket socket, std::size_t 
   return {};
 }
 
-tl::expected<void, std::string> Listener::start(const MakeHandler& make_handler, const LoopLimits& all_loops) {
-  // The kernel deals connections out blindly, and a loop that is full leaves them waiting while others have room: so
-  // each may have twice its share.
-  const std::size_t loops = bound_.sockets.size();
-  LoopLimits each = all_loops;
-  each.connections = std::min(all_loops.connections, 2 * (all_loops.connections / loops + 1));
+tl::expected<void, std::string> Listener::start(const MakeHandler& make_handler, const LoopLimits& limits) {
   for (Fd& socket : bound_.sockets) {
-    loops_.push_back(std::make_unique<Loop>(around_, make_handler()));
-    if (auto started = loops_.back()->start(std::move(socket), passed_, each); !started) return started;
+    loops_.push_back(std::make_unique<Loop>(around_, make_handler(), open_));
+    if (auto started = loops_.back()->start(std::move(socket), passed_, limits); !started) return started;
   }
   bound_.sockets.clear();
   return {};
@@ -62,12 +57,6 @@ void Listener::wake() {
 
 bool Listener::is_awake() const {
   return std::all_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->is_awake(); });
-}
-
-std::size_t Listener::open_count() const {
-  std::size_t count = 0;
-  for (const auto& loop : loops_) count += loop->open_count();
-  return count;
 }
 
 }  // namespace geod

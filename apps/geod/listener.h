@@ -1,6 +1,7 @@
 // One listen address and its loops.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,7 +29,7 @@ class Listener {
   tl::expected<void, std::string> bind(const Address& address, std::size_t loops);
   // In the place of bind(): all loops accept from the one socket.
   tl::expected<void, std::string> take(PassedSocket socket, std::size_t loops);
-  tl::expected<void, std::string> start(const MakeHandler& make_handler, const LoopLimits& all_loops);
+  tl::expected<void, std::string> start(const MakeHandler& make_handler, const LoopLimits& limits);
 
   const std::string& name() const { return name_; }
   const Address& address() const { return bound_.address; }
@@ -38,13 +39,14 @@ class Listener {
   void wake();
   // Have all loops been round since they were woken?
   bool is_awake() const;
-  std::size_t open_count() const;
+  std::size_t open_count() const { return open_.load(); }
 
  private:
   const std::string name_;
   const Surroundings around_;
   Bound bound_;
   bool passed_ = false;
+  std::atomic<std::size_t> open_{0};
   std::vector<std::unique_ptr<Loop>> loops_;
 };
 

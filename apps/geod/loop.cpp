@@ -25,13 +25,12 @@ namespace {
 using std::chrono::seconds;
 using Result = Transfer::Result;
 
-constexpr std::size_t kReadMax = 65536;      // at once, of one connection
+constexpr std::size_t kReadMax = 4096;       // at once, of one connection: then it is the next one's turn
 constexpr std::size_t kAnswersMax = 65'536;  // of a pipeline, before they are written
 constexpr std::size_t kKept = 8192;          // a buffer that is larger is let go
 constexpr int kAcceptMax = 64;               // at once
 constexpr seconds kWarnEvery{10};
 constexpr seconds kLingerMax{2};
-constexpr seconds kIdleGrace{1};  // at the end, from a handshake or an answer to the next request
 constexpr std::uint32_t kReads = EPOLLIN | EPOLLRDHUP;
 
 std::string error_text() { return std::strerror(errno); }
@@ -129,8 +128,9 @@ void refuse_internal(Exchange& exchange, const AppLog& log) noexcept {
 
 }  // namespace
 
-Loop::Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler)
+Loop::Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler, std::atomic<std::size_t>& open)
     : around_(surroundings),
+      open_(open),
       handler_(std::move(handler)),
       log_lines_(surroundings.access == nullptr ? nullptr : &surroundings.access->queue()),
       counts_(surroundings.counts == nullptr ? nullptr : &surroundings.counts->claim()),
@@ -254,14 +254,20 @@ void Loop::on_bell() {
 
 void Loop::accept_all() {
   for (int i = 0; i == 0 || (i < kAcceptMax && listens_); ++i) {
+    if (open_.fetch_add(1) >= limits_.connections && !quiesced_.load()) {
+      open_.fetch_sub(1);
+      tell_limit("as many connections as there may be");
+      listen(false);
+      return;
+    }
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     Fd fd(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (fd) {
-      open_.fetch_add(1);
       adopt(std::move(fd), peer_of(reinterpret_cast<const sockaddr*>(&peer)));
       continue;
     }
+    open_.fetch_sub(1);
     if (is_of_one_client(errno)) continue;
     if (errno != EAGAIN && !quiesced_.load()) {
       tell_limit(error_text());  // of descriptors or of memory
@@ -289,10 +295,6 @@ void Loop::adopt(Fd socket, const geo::Ip& peer) {
     }
     watch(connection, kReads);
   });
-  if (open_.load() >= limits_.connections && listens_) {
-    tell_limit("as many connections as there may be");
-    listen(false);
-  }
 }
 
 void Loop::close(Connection& connection) {
@@ -492,8 +494,7 @@ void Loop::begin(Connection& connection, std::string_view head) {
 // Nothing that follows is believed.
 void Loop::refuse_rest(Connection& connection, const Refusal& refusal) {
   Exchange& exchange = *connection.exchange;
-  refuse(exchange, refusal.denial);
-  exchange.out.status = refusal.status;
+  refuse(exchange, refusal.denial, {}, refusal.status);
   exchange.in.stays = false;
   connection.lingers = true;
   send(connection);

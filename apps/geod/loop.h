@@ -49,9 +49,12 @@ struct Surroundings {
 };
 
 struct LoopLimits {
-  std::size_t connections = 1;
+  std::size_t connections = 1;  // of the listener
   std::chrono::seconds idle_timeout{60};
 };
+
+// At the end: how long an idle connection may still send one more request, from its last answer or its handshake.
+inline constexpr std::chrono::seconds kIdleGrace{1};
 
 // A look at who takes too long: a request, its body included, that is not complete in time; a client that takes no
 // answer; a connection on which nothing happens.
@@ -63,7 +66,8 @@ struct Sweep {
 
 class Loop {
  public:
-  Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler);
+  // open: the connections of all loops of the listener.
+  Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler, std::atomic<std::size_t>& open);
   // Ends the thread. No worker may have one of its requests any more.
   ~Loop();
   Loop(const Loop&) = delete;
@@ -82,7 +86,6 @@ class Loop {
   void sweep(const Sweep& wanted);
   // Has it been round since it was woken?
   bool is_awake() const { return woken_.load() >= wakes_.load(); }
-  std::size_t open_count() const { return open_.load(); }
 
  private:
   using Stage = Connection::Stage;
@@ -145,7 +148,7 @@ class Loop {
   Counts* const counts_;               // null: not counted
 
   std::atomic<std::uint64_t> wakes_{0}, woken_{0};
-  std::atomic<std::size_t> open_{0};
+  std::atomic<std::size_t>& open_;
   std::atomic<bool> quiesced_{false}, stopping_{false};
   geo::Guarded<Inbox> inbox_;
 

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "geo/base/error.h"
 #include "geo/compose.h"
 #include "geo/config.h"
@@ -66,12 +67,15 @@ void hold_standard_descriptors() {
 }
 
 // Every connection is a descriptor; the usual soft limit of 1024 is for programs that use select(2).
-void raise_descriptor_limit(std::int64_t connections, const geod::AppLog& log) {
+void raise_descriptor_limit(const geo::config::Config& config, const geod::AppLog& log) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < static_cast<rlim_t>(connections))
-    log.warn("only {} descriptors are allowed, http.max_connections is {}", limit.rlim_cur, connections);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  const geod::Descriptors descriptors = geod::share_out(config);
+  if (descriptors.connections < static_cast<std::size_t>(config.http.max_connections))
+    log.warn("only {} descriptors are allowed (ulimit -n): {} connections a listener, not http.max_connections = {}",
+             descriptors.max, descriptors.connections, config.http.max_connections);
 }
 
 // What comes while geod starts is seen to when it has.
@@ -92,7 +96,7 @@ void ignore_signals() {
 
 int serve(std::shared_ptr<const geo::compose::World> world, geod::PassedSockets sockets, const sigset_t& signals,
           geod::AppLog& log) {
-  raise_descriptor_limit(world->config.http.max_connections, log);
+  raise_descriptor_limit(world->config, log);
   const seconds drain(world->config.http.drain_s);
   const geo::io::SystemClock clock;
   geod::ServiceManager manager(clock);

@@ -254,7 +254,7 @@ void append_metrics(std::string& out, const World& world, const Now& now) {
   families.open("geod_build_info", "Always 1", MetricType::Gauge);
   families.value(1, {{"version", now.process.version}});
   families.open("geod_ready", "1 where somebody can be served, as /readyz says", MetricType::Gauge);
-  families.value(reasons_not_ready(world).empty() ? 1 : 0, {});
+  families.value(reasons_not_ready(world, now.process).empty() ? 1 : 0, {});
   if (now.process.reloads != nullptr) {
     families.open("geod_reloads_total", "Times that everything was read anew", MetricType::Counter);
     for (const bool ok : {true, false})

@@ -1,10 +1,10 @@
 #include "node_checks.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
+
+#include "descriptors.h"
 
 namespace geod {
 namespace {
@@ -12,26 +12,16 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kWarnEvery{10};
-// Of descriptors: files, listeners, and connections to all that geod asks.
-constexpr std::size_t kOthers = 512;
-
-std::size_t descriptors_max() {
-  rlimit limit{};
-  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur) : 0;
-}
-
 geo::io::CheckSettings settings_of(const geo::config::Config& config, const std::string& user_agent) {
   constexpr std::size_t kMostAtOnce = 2048, kLeastAtOnce = 32;
-  const std::size_t max = descriptors_max();
-  const std::size_t taken = static_cast<std::size_t>(config.http.max_connections) + kOthers;
+  const Descriptors descriptors = share_out(config);
   geo::io::CheckSettings settings;
   settings.interval = milliseconds(config.health.interval_ms);
   settings.timeout = milliseconds(config.health.timeout_ms);
   settings.jitter_percent = static_cast<int>(config.health.jitter_percent);
   // Viewers' connections go first, but who serves them must be known in time.
-  const std::size_t left = max > taken ? max - taken : 0;
-  settings.most_at_once = std::clamp(std::max(left / 2, max / 16), kLeastAtOnce, kMostAtOnce);
-  settings.connections_max = left;
+  settings.most_at_once = std::clamp(std::max(descriptors.left / 2, descriptors.max / 16), kLeastAtOnce, kMostAtOnce);
+  settings.connections_max = descriptors.left;
   settings.user_agent = user_agent;
   return settings;
 }

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "geo/io/system.h"
+
 namespace geod {
 namespace {
 
@@ -36,6 +38,7 @@ bool Repeated::stop(geo::MonotonicTime deadline) {
 }
 
 void Repeated::run() {
+  geo::io::stand_back();
   std::unique_lock lock(mutex_);
   while (!ending_) {
     wanted_ = false;

@@ -1,4 +1,4 @@
-// Work that is done again and again, in a thread of its own, since it may take long.
+// Work that is done again and again, in a thread of its own, since it may take long; whoever asks geod goes first.
 #pragma once
 
 #include <condition_variable>

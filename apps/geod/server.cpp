@@ -10,6 +10,7 @@
 
 #include "admin_handler.h"
 #include "authorize_handler.h"
+#include "descriptors.h"
 #include "redirect_handler.h"
 #include "resolve_handler.h"
 #include "verify_handler.h"
@@ -21,7 +22,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kWorkers = 32;  // threads that may wait for an upstream at once
-constexpr seconds kIdleGrace{1};      // for an idle connection's last request
 constexpr milliseconds kDrainLook{20};
 constexpr seconds kWarnEvery{1};
 constexpr seconds kFailuresEvery{10};
@@ -108,10 +108,12 @@ tl::expected<void, std::string> Server::add(const std::string& key, const std::s
     access = access_log_.get();
     counts = process_.counts.emplace_back(std::make_unique<ListenerCounts>(kind, loops)).get();
   }
-  auto listener = std::make_unique<Listener>(
-      by_tls ? key : kind, Surroundings{kind, log_, access, *workers_, clock_, draining_, config_.log.mask_client_ip,
-                                        std::move(identity), counts});
-  const LoopLimits limits{static_cast<std::size_t>(config_.http.max_connections), seconds(config_.http.idle_timeout_s)};
+  auto listener = std::make_unique<Listener>(by_tls ? key : kind,
+                                             Surroundings{kind, log_, access, *workers_, clock_, process_.draining,
+                                                          config_.log.mask_client_ip, std::move(identity), counts});
+  const std::size_t connections = share_out(config_).connections;
+  const LoopLimits limits{kind == "admin" ? std::min(connections, kAdminConnections) : connections,
+                          seconds(config_.http.idle_timeout_s)};
   auto done = open(*listener, address, loops);
   if (done) done = listener->start(make_handler, limits);
   if (!done) return tl::unexpected(fmt::format("{}: {}", key, done.error()));
@@ -188,7 +190,7 @@ std::string Server::summary() const {
   for (const auto& listener : listeners_)
     text += fmt::format("{}{} {}", listener == listeners_.front() ? "" : ", ", listener->name(),
                         listener->address().to_string());
-  for (const std::string& reason : reasons_not_ready(*worlds_.latest())) text += "; " + reason;
+  for (const std::string& reason : reasons_not_ready(*worlds_.latest(), process_)) text += "; " + reason;
   return text;
 }
 
@@ -206,7 +208,7 @@ bool Server::drain(const std::function<void()>& meanwhile) {
   // A tenth is kept for taking the parts down.
   const geo::MonotonicTime end = start + milliseconds(worlds_.latest()->config.http.drain_s * 900);
   log_.info("stopping: accepting nothing new, {} connections are open", open_count());
-  draining_.store(true);
+  process_.draining.store(true);
   for (const auto& listener : listeners_) listener->quiesce();
   // What a loop has just accepted counts once it has been round.
   const auto is_over = [this] {

@@ -84,7 +84,6 @@ class Server {
   Process process_;
   Refusals refusals_;  // of the admin listener
   std::map<std::string, Told, std::less<>> upstreams_told_;
-  std::atomic<bool> draining_{false};
   geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of lines that the access log dropped
   std::uint64_t told_dropped_ = 0;
   std::unique_ptr<AccessLog> access_log_;  // null: off

@@ -143,7 +143,8 @@ std::int64_t snapshot_age_s(const World& world, const Now& now) {
   return now.age_s(static_cast<std::uint64_t>(std::max<std::int64_t>(0, world.watched->confirmed_s)));
 }
 
-std::vector<std::string> reasons_not_ready(const World& world) {
+std::vector<std::string> reasons_not_ready(const World& world, const Process& process) {
+  if (process.draining.load(std::memory_order_relaxed)) return {"geod is stopping"};
   if (world.awaits_topology()) return {"the store cannot be reached and there is no topology"};
   if (!world.has_topology() || world.snapshot.live->anyone_eligible()) return {};
   return {"no node is eligible"};

@@ -1,6 +1,7 @@
 // /status.json: how a running geod is doing, for people and scripts.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ struct Process {
   const Reloads* reloads = nullptr;                       // null: not ready yet
   std::vector<std::unique_ptr<ListenerCounts>> counts{};  // of the listeners that come before admin
   AccessLog* access_log = nullptr;                        // null: off
+  std::atomic<bool> draining{false};                      // SIGTERM has come
 };
 
 // When it is told.
@@ -46,7 +48,7 @@ std::vector<CacheOf> caches_of(const geo::compose::World& world);
 std::int64_t snapshot_age_s(const geo::compose::World& world, const Now& now);
 
 // Why nobody can be served; empty: somebody can.
-std::vector<std::string> reasons_not_ready(const geo::compose::World& world);
+std::vector<std::string> reasons_not_ready(const geo::compose::World& world, const Process& process);
 
 // Shape: {"version":..,"uptime_s":..,"snapshot":{..},"nodes":[..],"groups":[..],"caches":{..},"last_reload":{..},
 //         "resolver":{"providers":[..],"files":[..]},"upstreams":[..]}

@@ -1,6 +1,8 @@
 // The world in service, and how it is changed.
 #pragma once
 
+#include <malloc.h>
+
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -33,7 +35,8 @@ class Worlds : public geo::Published<geo::compose::World> {
   // last would stand still meanwhile.
   void forget_past() {
     const std::lock_guard lock(changing_);
-    std::erase_if(past_, [](const auto& world) { return world.use_count() == 1; });
+    // What they held goes back to the system: the next one is built elsewhere in the heap.
+    if (std::erase_if(past_, [](const auto& world) { return world.use_count() == 1; }) > 0) ::malloc_trim(0);
   }
 
  private:

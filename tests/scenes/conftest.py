@@ -54,8 +54,8 @@ class Stage:
         config = {k.replace("__", "."): v for k, v in config.items()}
         return World(self.folder / f"world-{self.worlds}", facts, config, mongo)
 
-    def geod(self, world=None, facts=None, env=None, sockets=(), **config):
-        geod = (world or self.world(facts, **config)).geod(env, sockets)
+    def geod(self, world=None, facts=None, env=None, sockets=(), under=(), **config):
+        geod = (world or self.world(facts, **config)).geod(env, sockets, under)
         self.running.append(geod)
         return geod
 

@@ -177,6 +177,12 @@ def test_a_megabyte(geod, data):
     assert len(answers) <= 1
     for answer in answers:
         assert answer.status in (400, 405, 413, 414, 431, 501), answer
+        assert answer.json()["status"] == answer.status
+
+
+def test_another_version(geod):
+    answer, = talk(geod.addresses["redirect"], b"GET /flv HTTP/2.0\r\nHost: geo.example.com\r\n\r\n")
+    assert (answer.status, answer.json()["status"], answer.json()["code"]) == (505, 505, "bad_request")
 
 
 @pytest.mark.parametrize("more", ["&" + "&".join(f"p{i}=1" for i in range(2000)), "&" * 10_000, "&x" * 5000], ids=["p=1", "&", "&x"])

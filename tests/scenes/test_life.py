@@ -83,6 +83,18 @@ def test_idle_connection_may_send_one_more_request(stage):
     assert geod.process.wait(15) == 0
 
 
+def test_it_is_not_ready_while_it_stops(stage):
+    geod = stage.geod()
+    with geod.connect("admin") as check, geod.connect() as under_way:
+        assert check.ask("/readyz").status == 200
+        under_way.send(raw_http.message(target())[:40])
+        geod.ask(MOSCOW)
+        geod.signal(signal.SIGTERM)
+        raw_http.eventually(lambda: not accepts(geod.addresses["redirect"]), "no new connections")
+        answer = check.ask("/readyz")
+        assert (answer.status, answer.json()) == (503, {"ready": False, "reasons": ["geod is stopping"]})
+
+
 def test_client_that_never_finishes_does_not_hold_the_end(stage):
     geod = stage.geod(http={"drain_s": 1, "trusted_proxies": []})
     with geod.connect() as connection:

@@ -1,4 +1,6 @@
-"""[limits] requests_per_s: what one client gets, and who counts as one. Contract 2.1, rate_limited."""
+"""What one client gets ([limits] requests_per_s, contract 2.1), and what all of them get together: connections."""
+
+import contextlib
 
 import pytest
 
@@ -86,6 +88,36 @@ def test_refusals_are_logged(stage):
     assert [line["code"] for line in lines] == codes
     refused = [line for line in lines if line["code"] == "rate_limited"]
     assert refused and all((line["status"], line["path"], line["client_ip"]) == (429, "/flv", CLIENT) for line in refused)
+
+
+def serves(connection):
+    connection.socket.settimeout(0.5)
+    try:
+        return connection.ask(target()).status == 302
+    except TimeoutError:
+        return False
+
+
+def test_as_many_connections_as_there_may_be_and_no_more(stage):
+    geod = stage.geod(http={"max_connections": 8, "threads": 4})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(geod.connect()) for _ in range(16)]
+        served = [client for client in clients if serves(client)]
+        assert len(served) == 8
+        assert "no more connections are accepted for now" in geod.stderr()
+        served[0].socket.close()
+        eventually(lambda: any(serves(client) for client in clients if client not in served), "the next one's turn")
+
+
+def test_viewers_leave_descriptors_for_the_rest(stage):
+    """A hard limit of 200 descriptors, and 300 viewers who only connect."""
+    geod = stage.geod(under=["prlimit", "--nofile=200:200"])
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(geod.connect())
+        assert geod.fetch("/readyz", "admin").status == 200
+        assert geod.fetch("/reload", "admin", method="POST").status == 200
+    assert "only 200 descriptors are allowed" in geod.stderr()
 
 
 def test_off_by_default_and_changed_by_a_reload(stage):

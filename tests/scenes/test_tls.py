@@ -97,6 +97,11 @@ def test_http_1_1_is_agreed_on(geod, authority):
         assert connection.socket.selected_alpn_protocol() == "http/1.1"
 
 
+def test_whoever_speaks_something_else_alone_is_told_so(geod, authority):
+    with pytest.raises(ssl.SSLError, match="NO_APPLICATION_PROTOCOL"):
+        connect(geod, authority, alpn=["h2"])
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_sessions_are_resumed_whichever_loop_has_the_client(geod, authority, version):
     context = authority.client(version=version)

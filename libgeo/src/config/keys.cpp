@@ -282,7 +282,7 @@ void add_choice_and_service(std::vector<Key>& keys) {
        {"http",
         "header_timeout_s",
         at<&Config::http, &Http::header_timeout_s>,
-        "Seconds within which a request's head must be there.",
+        "Seconds within which a request must be there, its body too, or a TLS handshake be finished.",
         {},
         1,
         kHour},
@@ -296,7 +296,8 @@ void add_choice_and_service(std::vector<Key>& keys) {
        {"http",
         "max_connections",
         at<&Config::http, &Http::max_connections>,
-        "Connections at once that a listener is meant for; an event loop takes up to twice its share of them.",
+        "Connections that a listener has open at once; fewer where the limit of descriptors leaves less, and admin 256 "
+        "at most.",
         {},
         1,
         10000000},

@@ -126,8 +126,8 @@ class World:
     def geoctl(self, *arguments, **keys):
         return geoctl("--config", self.config_file, *arguments, **keys)
 
-    def geod(self, env=None, sockets=()):
-        return Geod(self, env, sockets)
+    def geod(self, env=None, sockets=(), under=()):
+        return Geod(self, env, sockets, under)
 
     def log_lines(self, count):
         """The access log once it has at least `count` lines; one that is being written is not there yet."""
@@ -197,13 +197,13 @@ def pass_sockets(sockets, command, **keys):
 class Geod:
     """A running geod. Its addresses are read from what it prints."""
 
-    def __init__(self, world, env=None, sockets=()):
-        """sockets: those that it is passed, as (listener, socket)."""
+    def __init__(self, world, env=None, sockets=(), under=()):
+        """sockets: those that it is passed, as (listener, socket). under: the command that runs it."""
         self.world = world
         self.addresses = {}
         self.stderr_file = world.path / f"geod-{os.urandom(3).hex()}.stderr"
         with open(self.stderr_file, "wb") as stderr:
-            self.process = pass_sockets(sockets, [BIN / "geod", "--config", world.config_file], stdout=subprocess.DEVNULL,
+            self.process = pass_sockets(sockets, [*under, BIN / "geod", "--config", world.config_file], stdout=subprocess.DEVNULL,
                                         stderr=stderr, env=environment(env), cwd="/")
         raw_http.eventually(self._is_ready, "geod gets ready", 30)
 

@@ -29,6 +29,35 @@ class Sweeps {
 
 constexpr std::string_view kRequest = "GET /flv HTTP/1.1\r\nHost: a\r\n\r\n";
 
+// Clients that ask without pause, and one that asks once.
+TEST(Connections, TakeTurnsHoweverMuchOneAsks) {
+  std::atomic<bool> held{false}, go{false};
+  std::atomic<int> answered{0}, before_the_other{0};
+  test::Front front([&](Exchange& exchange) {
+    if (exchange.in.path == "/hold") {
+      held = true;
+      held.notify_one();
+      go.wait(false);
+    }
+    if (exchange.in.path == "/other") before_the_other = answered.load();
+    ++answered;
+    test::FakeHandler::echo(exchange);
+    return true;
+  });
+  test::Client first = front.connect(), greedy = front.connect(), other = front.connect();
+  first.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.wait(false);
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += kRequest;
+  greedy.send(many);
+  other.send("GET /other HTTP/1.1\r\nHost: a\r\n\r\n");
+  go = true;
+  go.notify_one();
+  EXPECT_EQ(other.read().status, 200);
+  EXPECT_LT(before_the_other.load(), 300);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(greedy.read().status, 200) << i;
+}
+
 TEST(Connections, HeaderThatIsNotCompleteInTimeEndsTheConnection) {
   test::Front front;
   Sweeps sweeps(front);

@@ -40,8 +40,8 @@ template <class T>
 using Polled = std::optional<Result<T>>;
 
 // The problem body of RFC 9457: {"title","status","code","detail","request_id"}, and "ip" where it stands for an
-// address among others. request_id: null where there is none.
+// address among others. request_id: null where there is none. status: of the answer where that is not the code's.
 GEO_EXPORT void append_problem(std::string& out, const Denial& denial, std::string_view request_id,
-                               std::string_view ip = {});
+                               std::string_view ip = {}, int status = 0);
 
 }  // namespace geo

@@ -20,6 +20,9 @@ class GEO_EXPORT SystemClock final : public Clock {
   MonotonicTime monotonic() const override;
 };
 
+// From now on this thread leaves the processor to those that want it too (nice 10), where the system lets it.
+GEO_EXPORT void stand_back();
+
 // The whole file, at most `bytes_max`; of a pipe, all until its writers are gone. The error says what is wrong and
 // names the file.
 GEO_EXPORT tl::expected<std::string, std::string> read_text(const std::filesystem::path& file, std::size_t bytes_max);

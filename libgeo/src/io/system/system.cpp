@@ -1,6 +1,7 @@
 #include "geo/io/system.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +65,8 @@ WallTime SystemClock::wall() const {
   return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 MonotonicTime SystemClock::monotonic() const { return std::chrono::steady_clock::now(); }
+
+void stand_back() { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10); }
 
 tl::expected<std::string, std::string> read_text(const std::filesystem::path& file, std::size_t bytes_max) {
   std::string text;

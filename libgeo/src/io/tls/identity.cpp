@@ -89,13 +89,13 @@ WallTime time_of(const ASN1_TIME* time) {
   return WallTime(std::chrono::seconds(::timegm(&parts)));
 }
 
-// HTTP/1.1 is what the listeners speak; whoever offers other protocols alone gets no answer to that.
+// HTTP/1.1 is what the listeners speak; whoever offers other protocols alone is told so (RFC 7301 3.2).
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
                     unsigned offered_size, void*) {
   static constexpr unsigned char kOurs[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
   unsigned char* found = nullptr;
   if (SSL_select_next_proto(&found, size, kOurs, sizeof kOurs, offered, offered_size) != OPENSSL_NPN_NEGOTIATED)
-    return SSL_TLSEXT_ERR_NOACK;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
   *chosen = found;
   return SSL_TLSEXT_ERR_OK;
 }
