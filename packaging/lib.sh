@@ -13,7 +13,7 @@ DEMO_PACKAGES="ca-certificates curl"
 # prometheus tries alerts; fish and zsh completions; lintian, rpm and systemd the packages.
 TEST_PACKAGES="binutils ccache chromium chromium-driver clang-format curl default-jdk-headless dpkg-dev ffmpeg fish git haproxy libgmock-dev
   libgtest-dev lintian logrotate man-db maven nginx prometheus python3 python3-cryptography python3-jsonschema python3-pymongo python3-pytest
-  python3-pytest-xdist python3-selenium rpm systemd zsh"
+  python3-pytest-xdist python3-selenium rpm systemd valgrind zsh"
 # To build the benchmarks (-DGEO_BENCH=ON), and the peers that geod is measured beside.
 BENCH_PACKAGES="haproxy libbenchmark-dev libnginx-mod-http-geoip2 libnginx-mod-http-js nginx openssl python3 util-linux wrk"
 # What cpack makes of geod.

@@ -141,6 +141,7 @@ class Loop {
   std::string text_of(const geo::Ip& peer) const;  // for the log
 
   const Surroundings& around_;
+  std::atomic<std::size_t>& open_;
   std::unique_ptr<Handler> handler_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
   std::vector<Exchange*> free_;
@@ -148,7 +149,6 @@ class Loop {
   Counts* const counts_;               // null: not counted
 
   std::atomic<std::uint64_t> wakes_{0}, woken_{0};
-  std::atomic<std::size_t>& open_;
   std::atomic<bool> quiesced_{false}, stopping_{false};
   geo::Guarded<Inbox> inbox_;
 
