@@ -85,7 +85,7 @@ class World:
             "resolver": {"providers": ["networks"]},
             "signing": {"active": "k1", "ttl_s": 300, "keys": [{"id": "k1", "secret_file": "k1.hex"}]},
             "balance": {"balance_factor": 0.0},
-            "http": {"trusted_proxies": ["127.0.0.1/32"], "threads": 2},
+            "http": {"trusted_proxies": ["127.0.0.1/32"], "threads": 2, "max_connections": 2000},
             "log": {"access": "access.log"},
         }
         for section, keys in (config or {}).items():
