@@ -17,9 +17,8 @@ Descriptors share_out(const geo::config::Config& config) {
   rlimit limit{};
   const auto max = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur) : 0;
   std::size_t listeners = 0;
-  for (const std::string* const address :
-       {&config.listen.redirect, &config.listen.resolver, &config.listen.auth, &config.listen.verify,
-        &config.tls.redirect, &config.tls.resolver})
+  for (const std::string* const address : {&config.listen.redirect, &config.listen.resolver, &config.listen.auth,
+                                           &config.listen.verify, &config.tls.redirect, &config.tls.resolver})
     if (!address->empty()) ++listeners;
   const std::size_t kept = std::min(kOthers + kAdminConnections, max / 2);
   const auto wanted = static_cast<std::size_t>(config.http.max_connections);
