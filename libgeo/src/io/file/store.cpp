@@ -82,14 +82,18 @@ std::vector<Granted> gathered(const std::vector<auth::Grant>& grants) {
   return rows;
 }
 
+// Side by side: whoever asks for the one asks for the other too.
 struct Owned {
-  std::string server;
   auth::Owner owner;
+  devices::Server server;
 };
-std::vector<Owned> owned(const std::vector<devices::Server>& servers) {
+std::vector<Owned> owned(std::vector<devices::Server> servers) {
   std::vector<Owned> rows;
   rows.reserve(servers.size());
-  for (const devices::Server& server : servers) rows.push_back({server.id, {server.owner_type, server.owner_id}});
+  for (devices::Server& server : servers) {
+    auth::Owner owner{server.owner_type, server.owner_id};
+    rows.push_back({std::move(owner), std::move(server)});
+  }
   return rows;
 }
 
@@ -112,20 +116,22 @@ struct FileStore::Tables {
         users(std::move(data.users), &billing::User::id),
         tariffs(std::move(data.tariffs), &billing::Tariff::id),
         usage(std::move(data.usage), &billing::Usage::user),
-        owners(owned(data.servers), &Owned::server),
-        servers(std::move(data.servers), &devices::Server::id),
+        servers(owned(std::move(data.servers)), [](const Owned& row) { return hash_of(row.server.id); }),
         cameras(std::move(data.cameras),
                 [](const devices::Camera& row) { return hash_of_camera(row.server, row.id); }) {}
   Tables(const Tables&) = delete;
   Tables& operator=(const Tables&) = delete;
+
+  Held<Owned> server(std::string_view id) const {
+    return servers.find(hash_of(id), [&](const Owned& row) { return row.server.id == id; });
+  }
 
   const Table<auth::Token> tokens;
   const Table<Granted> granted;
   const Table<billing::User> users;
   const Table<billing::Tariff> tariffs;
   const Table<billing::Usage> usage;
-  const Table<Owned> owners;
-  const Table<devices::Server> servers;
+  const Table<Owned> servers;
   const Table<devices::Camera> cameras;
 };
 
@@ -144,7 +150,7 @@ Polled<Held<auth::Rights>> FileStore::rights(const auth::Owner& owner, std::stri
 }
 
 Polled<Held<auth::Owner>> FileStore::owner_of(std::string_view server, const Moment&) const {
-  return part_of(tables_->owners.find(server, &Owned::server), &Owned::owner);
+  return part_of(tables_->server(server), &Owned::owner);
 }
 
 Polled<Held<billing::User>> FileStore::user(std::string_view id, const Moment&) const {
@@ -160,7 +166,7 @@ Polled<Held<billing::Usage>> FileStore::usage(std::string_view user, const Momen
 }
 
 Polled<Held<devices::Server>> FileStore::server(std::string_view id, const Moment&) const {
-  return tables_->servers.find(id, &devices::Server::id);
+  return part_of(tables_->server(id), &Owned::server);
 }
 
 Polled<Held<devices::Camera>> FileStore::camera(std::string_view server, std::string_view id, const Moment&) const {
