@@ -12,6 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kWarnEvery{10};
+
 geo::io::CheckSettings settings_of(const geo::config::Config& config, const std::string& user_agent) {
   constexpr std::size_t kMostAtOnce = 2048, kLeastAtOnce = 32;
   const Descriptors descriptors = share_out(config);
