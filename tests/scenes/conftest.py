@@ -33,6 +33,16 @@ def pytest_sessionstart(session):
             pytest.exit(f"{BIN / program} is not there; build first, or set GEO_BIN", returncode=3)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """What the geods of a failed scene had to say is told with it."""
+    report = (yield).get_result()
+    if report.failed:
+        stages = [each for each in item.funcargs.values() if isinstance(each, Stage)]
+        for geod in (geod for each in stages for geod in each.running):
+            report.sections.append((geod.stderr_file.name, geod.stderr()[-4000:]))
+
+
 class Stage:
     """Makes worlds and runs geod on them; takes all down at the end."""
 
