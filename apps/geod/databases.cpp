@@ -54,7 +54,10 @@ bool Databases::refresh() {
 }
 
 void Databases::keep() {
-  const auto kept = geo::compose::keep_indexes(*worlds_.latest());
+  const std::shared_ptr<const geo::compose::World> world = worlds_.latest();
+  if (kept_of_.lock() == world) return;
+  const auto kept = geo::compose::keep_indexes(*world);
+  if (kept) kept_of_ = world;
   next_keeping_ = kept ? geo::MonotonicTime::min() : clock_.monotonic() + kKeepAgain;
   const std::string trouble = kept ? std::string() : kept.error();
   if (!kept && trouble != trouble_told_)

@@ -37,6 +37,7 @@ class Databases {
   Worlds& worlds_;
   const geo::Clock& clock_;
   const AppLog& log_;
+  std::weak_ptr<const geo::compose::World> kept_of_;  // whose indexes all are kept
   geo::MonotonicTime next_keeping_ = geo::MonotonicTime::min();
   std::string trouble_told_;  // why an index could not be kept
   Repeated repeated_;         // the last: its thread uses all else

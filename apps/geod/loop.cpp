@@ -14,6 +14,7 @@
 #include <ctime>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -57,6 +58,22 @@ bool is_of_one_client(int error) {
       return true;
     default:
       return false;
+  }
+}
+
+struct Client {
+  Fd socket;
+  geo::Ip peer;
+};
+
+// None: errno says why.
+std::optional<Client> accept_next(const Fd& listening) {
+  for (;;) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    Fd fd(::accept4(listening.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd) return Client{std::move(fd), peer_of(reinterpret_cast<const sockaddr*>(&peer))};
+    if (!is_of_one_client(errno)) return std::nullopt;
   }
 }
 
@@ -175,17 +192,9 @@ void Loop::quiesce() {
   if (!epoll_ || quiesced_.exchange(true)) return;
   if (!passed_) {
     // Clients that the kernel let in before we stopped would see a reset.
-    for (;;) {
-      sockaddr_storage peer{};
-      socklen_t size = sizeof peer;
-      Fd fd(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (fd) {
-        const geo::Ip address = peer_of(reinterpret_cast<const sockaddr*>(&peer));
-        open_.fetch_add(1);
-        inbox_.with([&](Inbox& inbox) { inbox.accepted.emplace_back(std::move(fd), address); });
-      } else if (!is_of_one_client(errno)) {
-        break;
-      }
+    while (auto client = accept_next(socket_)) {
+      open_.fetch_add(1);
+      inbox_.with([&](Inbox& inbox) { inbox.accepted.emplace_back(std::move(client->socket), client->peer); });
     }
     // Refuses from now on; closed once the loop is gone.
     ::shutdown(socket_.get(), SHUT_RDWR);
@@ -260,15 +269,11 @@ void Loop::accept_all() {
       listen(false);
       return;
     }
-    sockaddr_storage peer{};
-    socklen_t size = sizeof peer;
-    Fd fd(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (fd) {
-      adopt(std::move(fd), peer_of(reinterpret_cast<const sockaddr*>(&peer)));
+    if (auto client = accept_next(socket_)) {
+      adopt(std::move(client->socket), client->peer);
       continue;
     }
     open_.fetch_sub(1);
-    if (is_of_one_client(errno)) continue;
     if (errno != EAGAIN && !quiesced_.load()) {
       tell_limit(error_text());  // of descriptors or of memory
       listen(false);             // until the next sweep

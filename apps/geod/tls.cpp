@@ -56,7 +56,8 @@ Transfer TlsSession::write(std::string_view bytes) {
 }
 
 void TlsSession::end() {
-  if (is_shaken() && !failed_) SSL_shutdown(session_);
+  const bool ended = (SSL_get_shutdown(session_) & SSL_SENT_SHUTDOWN) != 0;
+  if (is_shaken() && !failed_ && !ended) SSL_shutdown(session_);
   ERR_clear_error();
 }
 
