@@ -9,13 +9,14 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace geod {
 namespace {
 
 // At a moderate rate the writer is woken at most this often; what comes in between is written in one go.
-constexpr std::chrono::milliseconds kGather{5};
+constexpr std::chrono::milliseconds kGather{2};
 
 constexpr std::size_t kBatchBytes = 1 << 20;
 constexpr std::size_t kKeptBytes = 1 << 20;  // a buffer that grew larger in bad times is given back
@@ -141,7 +142,10 @@ bool AccessLog::Queue::fetch() {
     spare_.store(empty_);
     empty_ = full_.exchange(nullptr);
     if (empty_ != nullptr) {
-      fetched_ += *empty_;
+      if (fetched_.empty())
+        fetched_.swap(*empty_);
+      else
+        fetched_ += *empty_;
       empty_->clear();
       if (empty_->capacity() > kKeptBytes) empty_->shrink_to_fit();
       break;
@@ -175,22 +179,22 @@ std::string_view AccessLog::Queue::line() {
 
 void AccessLog::write_out(const std::vector<Queue*>& queues, Time until) {
   const auto earlier = [](const Queue* a, const Queue* b) { return a->next() < b->next(); };
+  std::uint64_t lines = 0;
+  const auto put_batch = [&] {
+    put(batch_, std::exchange(lines, 0));
+    batch_.clear();
+  };
   for (;;) {
     const auto first = std::min_element(queues.begin(), queues.end(), earlier);
     if (first == queues.end() || (*first)->next() == Time::max() || (*first)->next() > until) break;
     batch_ += (*first)->line();
-    if (batch_.size() < kBatchBytes) continue;
-    put(batch_);
-    batch_.clear();
+    ++lines;
+    if (batch_.size() >= kBatchBytes) put_batch();
   }
-  if (!batch_.empty()) put(batch_);
-  batch_.clear();
+  if (lines > 0) put_batch();
 }
 
-void AccessLog::put(std::string_view text) {
-  const auto lines_of = [](std::string_view part) {
-    return static_cast<std::uint64_t>(std::count(part.begin(), part.end(), '\n'));
-  };
+void AccessLog::put(std::string_view text, std::uint64_t lines) {
   std::unique_lock lock(mutex_);
   const std::shared_ptr<const Fd> out = out_;
   lock.unlock();
@@ -201,17 +205,18 @@ void AccessLog::put(std::string_view text) {
     if (written > 0) {
       const std::string_view part = text.substr(0, static_cast<std::size_t>(written));
       torn_ = part.back() != '\n';
-      settled_.fetch_add(lines_of(part));
       text.remove_prefix(part.size());
+      const auto done = text.empty() ? lines : static_cast<std::uint64_t>(std::count(part.begin(), part.end(), '\n'));
+      settled_.fetch_add(done);
+      lines -= done;
     } else if (written < 0 && errno == EAGAIN) {
       pollfd writable{fd, POLLOUT, 0};  // a named pipe, or a stdout that somebody made non-blocking
       ::poll(&writable, 1, -1);
     } else if (written == 0 || errno != EINTR) {
       const int error = errno;
-      const std::uint64_t lost = lines_of(text);
-      settled_.fetch_add(lost);
+      settled_.fetch_add(lines);
       lock.lock();
-      lost_.lines += lost;
+      lost_.lines += lines;
       lost_.error = error;
       return;
     }

@@ -145,7 +145,7 @@ class AccessLog {
   void run();
   // Writes what was fetched of all queues and answered until then.
   void write_out(const std::vector<Queue*>& queues, Time until);
-  void put(std::string_view text);
+  void put(std::string_view text, std::uint64_t lines);
   void end_torn_line(int fd);
   void wake();
 
