@@ -137,7 +137,7 @@ TEST(AccessLog, ReaderThatHasGoneCostsLinesNotTheProcess) {
   AccessLog log(std::move(pipe.in));
   AccessLog::Queue& queue = log.queue();
   pipe.out.reset();
-  EXPECT_TRUE(write(queue, "a\nb\n"));
+  EXPECT_TRUE(write(queue, "a\n") && write(queue, "b\n"));
   EXPECT_TRUE(log.stop(Clock::now() + std::chrono::seconds(20)));
   const AccessLog::Dropped told = log.dropped();
   EXPECT_EQ(told.lines, 2U);
@@ -154,7 +154,7 @@ TEST(AccessLog, LineAfterATornOneIsWhole) {
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &usual), 0);
   const rlimit small{10, usual.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  write(queue, "one\ntoo long a line\n");
+  EXPECT_TRUE(write(queue, "one\n") && write(queue, "too long a line\n"));
   AccessLog::Dropped told;
   while (told.lines == 0) told = (*log)->dropped();
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &usual), 0);
