@@ -81,6 +81,18 @@ class ListenerCounts {
   std::size_t claimed_ = 0;
 };
 
+// The connections of a listener, of all its loops together.
+struct Occupancy {
+  std::string listener;  // "tls.redirect"
+  std::size_t most = 1;
+  // Threads: any, all of these.
+  std::atomic<std::size_t> open{0};
+  std::atomic<std::size_t> lingering{0};  // of those: all is said, and the client has not closed yet
+  std::atomic<geo::MonotonicTime> next_warning{geo::MonotonicTime::min()};  // of limits that were hit
+
+  Occupancy(std::string of, std::size_t at_most) : listener(std::move(of)), most(at_most) {}
+};
+
 // Can it be that a request of that listener ends so? Those are there as 0 from the start.
 bool may_occur(std::string_view listener, std::size_t format, Code code);
 

@@ -34,16 +34,17 @@ tl::expected<void, std::string> Listener::take(PassedSocket socket, std::size_t 
   return {};
 }
 
-tl::expected<void, std::string> Listener::start(const MakeHandler& make_handler, const LoopLimits& limits) {
+tl::expected<void, std::string> Listener::start(const MakeHandler& make_handler) {
   for (Fd& socket : bound_.sockets) {
-    loops_.push_back(std::make_unique<Loop>(around_, make_handler(), open_));
-    if (auto started = loops_.back()->start(std::move(socket), passed_, limits); !started) return started;
+    loops_.push_back(std::make_unique<Loop>(around_, make_handler()));
+    if (auto started = loops_.back()->start(std::move(socket), passed_); !started) return started;
   }
   bound_.sockets.clear();
   return {};
 }
 
 void Listener::quiesce() {
+  quiesced_ = true;
   for (const auto& loop : loops_) loop->quiesce();
 }
 

@@ -1,7 +1,6 @@
 // One listen address and its loops.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,8 +17,7 @@ class Listener {
  public:
   using MakeHandler = std::function<std::unique_ptr<Handler>()>;  // one per loop
 
-  // name: as its socket is passed, "redirect" or "tls.redirect".
-  Listener(std::string name, Surroundings surroundings) : name_(std::move(name)), around_(std::move(surroundings)) {}
+  explicit Listener(Surroundings surroundings) : around_(std::move(surroundings)) {}
   // Ends the loops; see Loop.
   ~Listener();
   Listener(const Listener&) = delete;
@@ -29,24 +27,26 @@ class Listener {
   tl::expected<void, std::string> bind(const Address& address, std::size_t loops);
   // In the place of bind(): all loops accept from the one socket.
   tl::expected<void, std::string> take(PassedSocket socket, std::size_t loops);
-  tl::expected<void, std::string> start(const MakeHandler& make_handler, const LoopLimits& limits);
+  tl::expected<void, std::string> start(const MakeHandler& make_handler);
 
-  const std::string& name() const { return name_; }
+  // As its socket is passed, "redirect" or "tls.redirect".
+  const std::string& name() const { return around_.occupancy.listener; }
+  // Then others may accept from it too, now and when geod is gone.
+  bool is_passed() const { return passed_; }
   const Address& address() const { return bound_.address; }
 
   void quiesce();
+  bool is_quiesced() const { return quiesced_; }
   void sweep(const Sweep& wanted);
   void wake();
   // Have all loops been round since they were woken?
   bool is_awake() const;
-  std::size_t open_count() const { return open_.load(); }
+  const Occupancy& occupancy() const { return around_.occupancy; }
 
  private:
-  const std::string name_;
   const Surroundings around_;
   Bound bound_;
-  bool passed_ = false;
-  std::atomic<std::size_t> open_{0};
+  bool passed_ = false, quiesced_ = false;
   std::vector<std::unique_ptr<Loop>> loops_;
 };
 

@@ -145,9 +145,9 @@ void refuse_internal(Exchange& exchange, const AppLog& log) noexcept {
 
 }  // namespace
 
-Loop::Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler, std::atomic<std::size_t>& open)
+Loop::Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler)
     : around_(surroundings),
-      open_(open),
+      occupancy_(surroundings.occupancy),
       handler_(std::move(handler)),
       log_lines_(surroundings.access == nullptr ? nullptr : &surroundings.access->queue()),
       counts_(surroundings.counts == nullptr ? nullptr : &surroundings.counts->claim()),
@@ -160,10 +160,9 @@ Loop::~Loop() {
   thread_.join();
 }
 
-tl::expected<void, std::string> Loop::start(Fd socket, bool passed, const LoopLimits& limits) {
+tl::expected<void, std::string> Loop::start(Fd socket, bool passed) {
   socket_ = std::move(socket);
   passed_ = passed;
-  limits_ = limits;
   const int on = 1;  // for all that come in by it; a unix socket knows no such thing
   ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   now_ = around_.clock.monotonic();
@@ -193,7 +192,7 @@ void Loop::quiesce() {
   if (!passed_) {
     // Clients that the kernel let in before we stopped would see a reset.
     while (auto client = accept_next(socket_)) {
-      open_.fetch_add(1);
+      occupancy_.open.fetch_add(1);
       inbox_.with([&](Inbox& inbox) { inbox.accepted.emplace_back(std::move(client->socket), client->peer); });
     }
     // Refuses from now on; closed once the loop is gone.
@@ -263,8 +262,8 @@ void Loop::on_bell() {
 
 void Loop::accept_all() {
   for (int i = 0; i == 0 || (i < kAcceptMax && listens_); ++i) {
-    if (open_.fetch_add(1) >= limits_.connections && !quiesced_.load()) {
-      open_.fetch_sub(1);
+    if (occupancy_.open.fetch_add(1) >= occupancy_.most && !quiesced_.load()) {
+      occupancy_.open.fetch_sub(1);
       tell_limit("as many connections as there may be");
       listen(false);
       return;
@@ -273,7 +272,7 @@ void Loop::accept_all() {
       adopt(std::move(client->socket), client->peer);
       continue;
     }
-    open_.fetch_sub(1);
+    occupancy_.open.fetch_sub(1);
     if (errno != EAGAIN && !quiesced_.load()) {
       tell_limit(error_text());  // of descriptors or of memory
       listen(false);             // until the next sweep
@@ -287,7 +286,7 @@ void Loop::adopt(Fd socket, const geo::Ip& peer) {
   try {
     idle.emplace_back(std::move(socket), peer);
   } catch (const std::bad_alloc&) {
-    open_.fetch_sub(1);
+    occupancy_.open.fetch_sub(1);
     return;  // the socket is closed
   }
   Connection& connection = idle.back();
@@ -312,12 +311,14 @@ void Loop::close(Connection& connection) {
   connection.tls.reset();
   connection.fd.reset();  // and so is out of the epoll set
   move_to(connection, Stage::closed);
-  if (open_.fetch_sub(1) - 1 < limits_.connections) listen(true);
+  if (occupancy_.open.fetch_sub(1) - 1 < occupancy_.most) listen(true);
 }
 
 void Loop::move_to(Connection& connection, Stage stage) {
   connection.since = connection.listed = now_;
   if (connection.stage == stage) return;
+  if (stage == Stage::lingering) occupancy_.lingering.fetch_add(1);
+  if (connection.stage == Stage::lingering) occupancy_.lingering.fetch_sub(1);
   Connections& to = all_of(stage);
   to.splice(to.end(), all_of(connection.stage), connection.self);
   connection.stage = stage;
@@ -651,7 +652,7 @@ void Loop::linger(Connection& connection) {
 // ---- time ----
 
 void Loop::look(const Sweep& wanted) {
-  if (open_.load() < limits_.connections) listen(true);
+  if (occupancy_.open.load() < occupancy_.most) listen(true);
   const auto each = [&](Stage stage, auto&& use) {
     Connections& all = all_of(stage);
     for (auto it = all.begin(); it != all.end();) use(*it++);  // which may move it
@@ -662,8 +663,8 @@ void Loop::look(const Sweep& wanted) {
     close(connection);
   });
   each(Stage::writing, [&](Connection& connection) {
-    if (wanted.now - connection.since <= limits_.idle_timeout) return;
-    tell_late(connection, "nothing of its answer was taken", limits_.idle_timeout);
+    if (wanted.now - connection.since <= around_.idle_timeout) return;
+    tell_late(connection, "nothing of its answer was taken", around_.idle_timeout);
     close(connection);
   });
   each(Stage::lingering, [&](Connection& connection) {
@@ -685,14 +686,14 @@ void Loop::look_at_idle(const Sweep& wanted) {
       if (Connection& each = *it++; wanted.now - each.since > kIdleGrace) drop(each);
     return;
   }
-  while (!idle.empty() && wanted.now - idle.front().since > limits_.idle_timeout) drop(idle.front());
+  while (!idle.empty() && wanted.now - idle.front().since > around_.idle_timeout) drop(idle.front());
 }
 
 // The idle stand in the order of their last request, give or take a sixteenth of what they may be idle: who asks again
 // and again is not moved with each request.
 void Loop::stay_idle(Connection& connection) {
   connection.since = now_;
-  if (now_ - connection.listed < limits_.idle_timeout / 16) return;
+  if (now_ - connection.listed < around_.idle_timeout / 16) return;
   connection.listed = now_;
   Connections& idle = all_of(Stage::idle);
   idle.splice(idle.end(), idle, connection.self);
@@ -715,8 +716,8 @@ void Loop::tell_late(const Connection& connection, std::string_view why, std::ch
 // The operator's business, once in a while.
 void Loop::tell_limit(std::string_view what) {
   const geo::MonotonicTime now = around_.clock.monotonic();
-  if (now < next_warning_) return;
-  next_warning_ = now + kWarnEvery;
+  geo::MonotonicTime next = occupancy_.next_warning.load();
+  if (now < next || !occupancy_.next_warning.compare_exchange_strong(next, now + kWarnEvery)) return;
   around_.log.warn("{}: no more connections are accepted for now: {}", around_.listener, what);
 }
 

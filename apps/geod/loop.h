@@ -46,10 +46,7 @@ struct Surroundings {
   bool mask_client_ip = false;
   std::function<Identity()> identity = {};  // empty: in plain
   ListenerCounts* counts = nullptr;         // null: not counted
-};
-
-struct LoopLimits {
-  std::size_t connections = 1;  // of the listener
+  Occupancy& occupancy;
   std::chrono::seconds idle_timeout{60};
 };
 
@@ -66,15 +63,14 @@ struct Sweep {
 
 class Loop {
  public:
-  // open: the connections of all loops of the listener.
-  Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler, std::atomic<std::size_t>& open);
+  Loop(const Surroundings& surroundings, std::unique_ptr<Handler> handler);
   // Ends the thread. No worker may have one of its requests any more.
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   // passed: the socket is others' too, now and when geod is gone. Throws std::system_error where there is no thread.
-  tl::expected<void, std::string> start(Fd socket, bool passed, const LoopLimits& limits);
+  tl::expected<void, std::string> start(Fd socket, bool passed);
 
   // Threads: any, all of these.
 
@@ -141,7 +137,7 @@ class Loop {
   std::string text_of(const geo::Ip& peer) const;  // for the log
 
   const Surroundings& around_;
-  std::atomic<std::size_t>& open_;
+  Occupancy& occupancy_;
   std::unique_ptr<Handler> handler_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
   std::vector<Exchange*> free_;
@@ -154,16 +150,14 @@ class Loop {
 
   Fd socket_, epoll_, bell_;
   bool passed_ = false, listens_ = false;
-  LoopLimits limits_;
   std::array<Connections, static_cast<std::size_t>(Stage::closed) + 1> connections_;
   std::vector<char> scratch_;  // what is being read
   std::string out_;            // what is being answered to one connection
   std::string date_;           // the header's line, of the second
   std::int64_t date_s_ = -1;
-  geo::MonotonicTime now_;                                       // of this round
-  geo::WallTime wall_;                                           // the same moment
-  geo::MonotonicTime next_warning_ = geo::MonotonicTime::min();  // of limits that were hit
-  std::thread thread_;                                           // the last: it uses all else
+  geo::MonotonicTime now_;  // of this round
+  geo::WallTime wall_;      // the same moment
+  std::thread thread_;      // the last: it uses all else
 };
 
 }  // namespace geod

@@ -79,6 +79,11 @@ void add_requests(Families& families, const Process& process) {
         families.value(number(count),
                        {{"listener", listener}, {"format", std::string(name)}, {"code", std::string(name_of(code))}});
       }
+  families.open("geod_connections", "Connections that a listener has, and that it may have", MetricType::Gauge);
+  for (const auto& each : process.occupancies) {
+    families.value(number(each->open.load()), {{"listener", each->listener}, {"state", "open"}});
+    families.value(number(each->most), {{"listener", each->listener}, {"state", "most"}});
+  }
   families.open("geod_request_duration_seconds", "From a request's header to its answer", MetricType::Histogram);
   for (const auto& [listener, totals] : all) families.histogram(totals.durations, {{"listener", listener}});
 

@@ -108,14 +108,14 @@ tl::expected<void, std::string> Server::add(const std::string& key, const std::s
     access = access_log_.get();
     counts = process_.counts.emplace_back(std::make_unique<ListenerCounts>(kind, loops)).get();
   }
-  auto listener = std::make_unique<Listener>(by_tls ? key : kind,
-                                             Surroundings{kind, log_, access, *workers_, clock_, process_.draining,
-                                                          config_.log.mask_client_ip, std::move(identity), counts});
   const std::size_t connections = share_out(config_).connections;
-  const LoopLimits limits{kind == "admin" ? std::min(connections, kAdminConnections) : connections,
-                          seconds(config_.http.idle_timeout_s)};
+  Occupancy& occupancy = *process_.occupancies.emplace_back(std::make_unique<Occupancy>(
+      by_tls ? key : kind, kind == "admin" ? std::min(connections, kAdminConnections) : connections));
+  auto listener = std::make_unique<Listener>(Surroundings{kind, log_, access, *workers_, clock_, process_.draining,
+                                                          config_.log.mask_client_ip, std::move(identity), counts,
+                                                          occupancy, seconds(config_.http.idle_timeout_s)});
   auto done = open(*listener, address, loops);
-  if (done) done = listener->start(make_handler, limits);
+  if (done) done = listener->start(make_handler);
   if (!done) return tl::unexpected(fmt::format("{}: {}", key, done.error()));
   listeners_.push_back(std::move(listener));
   return {};
@@ -207,43 +207,55 @@ bool Server::drain(const std::function<void()>& meanwhile) {
   const geo::MonotonicTime start = clock_.monotonic();
   // A tenth is kept for taking the parts down.
   const geo::MonotonicTime end = start + milliseconds(worlds_.latest()->config.http.drain_s * 900);
-  log_.info("stopping: accepting nothing new, {} connections are open", open_count());
+  const auto under_way = [this] {
+    std::size_t count = 0;
+    for (const auto& each : process_.occupancies) count += each->open.load() - std::min(each->lingering.load(), each->open.load());
+    return count;
+  };
+  log_.info("stopping: accepting nothing new, connections open: {}", under_way());
   process_.draining.store(true);
-  for (const auto& listener : listeners_) listener->quiesce();
+  // Whoever looks how the others are getting on is let in until they are done, but by a socket that the next geod has.
+  const auto stays = [](const Listener& each) { return each.name() == "admin" && !each.is_passed(); };
+  for (const auto& listener : listeners_)
+    if (!stays(*listener)) listener->quiesce();
   // What a loop has just accepted counts once it has been round.
   const auto is_over = [this] {
-    return std::all_of(listeners_.begin(), listeners_.end(), [](const auto& each) { return each->is_awake(); }) &&
-           open_count() == 0;
+    return std::all_of(listeners_.begin(), listeners_.end(), [](const auto& each) {
+      return !each->is_quiesced() || (each->is_awake() && each->occupancy().open.load() == 0);
+    });
   };
-  while (!is_over() && clock_.monotonic() < end) {
-    const geo::MonotonicTime now = clock_.monotonic();
+  for (geo::MonotonicTime now = start; now < end; now = clock_.monotonic()) {
+    if (is_over()) {
+      const auto last =
+          std::find_if_not(listeners_.begin(), listeners_.end(), [](const auto& each) { return each->is_quiesced(); });
+      if (last == listeners_.end()) break;
+      (*last)->quiesce();
+    }
     sweep(now, now - start >= kIdleGrace);
     meanwhile();
     std::this_thread::sleep_for(kDrainLook);
   }
-  if (const std::size_t left = open_count(); left > 0) log_.warn("{} connections were still open at the end", left);
+  if (const std::size_t left = under_way(); left > 0) log_.warn("connections still open at the end: {}", left);
   const bool waited_out = workers_->stop(end);
   if (waited_out) listeners_.clear();
-  const bool read_out =
-      databases_->stop(end) && store_watch_->stop(end) && node_watch_->stop(end) && reloads_->stop(end);
   const bool written =
       access_log_ == nullptr || access_log_->stop(std::max(end, clock_.monotonic() + milliseconds(50)));
   tell_dropped();
   refusals_.tell(clock_.monotonic() + kWarnEvery, log_);
   if (!written) log_.warn("access log: {} lines could not be written in time", access_log_->waiting());
-  if (!waited_out || !read_out || !written) log_.warn("ending with work undone");
+  if (!waited_out || !written) log_.warn("ending with work undone");
+  // Nobody waits for what these read and keep: the next start does it again.
+  const geo::MonotonicTime soon =
+      std::clamp(end, clock_.monotonic() + milliseconds(50), clock_.monotonic() + milliseconds(300));
+  const bool read_out =
+      databases_->stop(soon) && store_watch_->stop(soon) && node_watch_->stop(soon) && reloads_->stop(soon);
+  if (!read_out) log_.info("what was being read or kept is let go");
   return waited_out && read_out && written;
 }
 
 void Server::sweep(geo::MonotonicTime now, bool drop_idle) {
   const seconds header_timeout(worlds_.latest()->config.http.header_timeout_s);
   for (const auto& listener : listeners_) listener->sweep({now, header_timeout, drop_idle});
-}
-
-std::size_t Server::open_count() const {
-  std::size_t count = 0;
-  for (const auto& listener : listeners_) count += listener->open_count();
-  return count;
 }
 
 }  // namespace geod

@@ -70,7 +70,6 @@ class Server {
   // Loops that nobody asks would hold the world before this one, and with it whole databases.
   void tell_loops();
   void sweep(geo::MonotonicTime now, bool drop_idle);
-  std::size_t open_count() const;
 
   AppLog& log_;
   const ServiceManager& manager_;

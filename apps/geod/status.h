@@ -24,6 +24,7 @@ struct Process {
   geo::MonotonicTime started;
   const Reloads* reloads = nullptr;                       // null: not ready yet
   std::vector<std::unique_ptr<ListenerCounts>> counts{};  // of the listeners that come before admin
+  std::vector<std::unique_ptr<Occupancy>> occupancies{};  // of all listeners
   AccessLog* access_log = nullptr;                        // null: off
   std::atomic<bool> draining{false};                      // SIGTERM has come
 };

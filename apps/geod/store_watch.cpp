@@ -36,8 +36,10 @@ geo::MonotonicTime StoreWatch::look() {
     log_.trace("the store: reports of {} nodes are known",
                worlds_.latest()->watched->reports.with([](const auto& known) { return known.size(); }));
   }
-  if (const geo::compose::TopologyInfo latest = worlds_.latest()->topology; latest != topology_) {
-    topology_ = latest;
+  // Another topology, or, by a reload, another place to keep it.
+  if (const auto latest = worlds_.latest(); latest->topology != topology_ || latest->watched != watched_) {
+    topology_ = latest->topology;
+    watched_ = latest->watched;
     next_keeping_ = geo::MonotonicTime::min();
   }
   if (now >= next_keeping_) keep_last_good(now);

@@ -29,6 +29,7 @@ class StoreWatch {
   const AppLog& log_;
   std::shared_ptr<const geo::io::MongoStore> store_;  // as of the last look
   geo::compose::TopologyInfo topology_;               // likewise
+  std::shared_ptr<const geo::compose::Watched> watched_;
   // Of what is done now and then.
   geo::MonotonicTime next_topology_{}, next_states_{}, next_keeping_{};
   std::string trouble_told_;  // why the last good topology could not be kept

@@ -93,6 +93,29 @@ def test_it_is_not_ready_while_it_stops(stage):
         raw_http.eventually(lambda: not accepts(geod.addresses["redirect"]), "no new connections")
         answer = check.ask("/readyz")
         assert (answer.status, answer.json()) == (503, {"ready": False, "reasons": ["geod is stopping"]})
+        # whoever comes now still sees how it is getting on
+        assert (geod.fetch("/healthz", "admin").status, geod.fetch("/readyz", "admin").status) == (200, 503)
+        metrics = geod.fetch("/metrics", "admin").body.decode()
+        assert "\ngeod_ready 0\n" in metrics
+        assert '\ngeod_connections{listener="redirect",state="open"} 1\n' in metrics
+        under_way.send(raw_http.message(target())[40:])
+        assert under_way.read().status == 302
+    assert geod.process.wait(15) == 0
+    assert not accepts(geod.addresses["admin"])
+
+
+def test_answered_is_done_whether_or_not_the_client_has_closed(stage):
+    geod = stage.geod(http={"drain_s": 2})
+    with geod.connect() as connection:
+        connection.send(raw_http.message(target())[:40])
+        geod.ask(MOSCOW)
+        geod.signal(signal.SIGTERM)
+        raw_http.eventually(lambda: not accepts(geod.addresses["redirect"]), "no new connections")
+        time.sleep(1)
+        connection.send(raw_http.message(target())[40:])
+        assert connection.read().status == 302
+        assert geod.process.wait(15) == 0
+    assert "still open" not in geod.stderr() and "undone" not in geod.stderr()
 
 
 def test_client_that_never_finishes_does_not_hold_the_end(stage):

@@ -97,6 +97,14 @@ def test_what_takes_a_restart_is_told(stage):
     assert geod.ask(MOSCOW).status == 302
 
 
+def test_what_is_kept_for_the_next_start_follows_the_config(stage):
+    geod = stage.geod()
+    geod.world.config["store"]["state_dir"] = "elsewhere"
+    geod.world.write_config()
+    assert hang_up(geod) == "reload, by SIGHUP: done"
+    eventually(lambda: list((geod.world.path / "elsewhere").glob("topology-*.toml")), "the topology is kept there")
+
+
 @pytest.mark.files
 def test_what_is_known_of_nodes_outlives_a_reload(stage):
     facts = small(node("a", "here"), node("b", "here"))

@@ -60,7 +60,8 @@ tl::expected<void, std::string> keep_indexes(const World& world) {
   std::vector<std::filesystem::path> in_use;
   for (const Database& each : world.databases) {
     in_use.push_back(index_file(world.config, each.file));
-    if (each.index->is_kept()) continue;
+    std::error_code unknown;
+    if (each.index->is_kept() && std::filesystem::exists(in_use.back(), unknown)) continue;
     if (auto kept = each.index->keep(in_use.back()); !kept && done) done = std::move(kept);
   }
   const std::filesystem::path any = index_file(world.config, {});

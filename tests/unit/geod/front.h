@@ -137,18 +137,18 @@ class FakeHandler final : public Handler {
 class Front {
  public:
   explicit Front(const Listener::MakeHandler& make_handler, std::size_t waiting_max = 8, AccessLog* access = nullptr)
-      : workers_(2, waiting_max), listener_("test", {"test", log_, access, workers_, clock_, draining_}) {
+      : workers_(2, waiting_max),
+        listener_({"test", log_, access, workers_, clock_, draining_, false, {}, nullptr, occupancy_}) {
     auto started = listener_.bind(*parse_address("127.0.0.1:0"), 1);
-    if (started) started = listener_.start(make_handler, {100, std::chrono::seconds(60)});
+    if (started) started = listener_.start(make_handler);
     if (!started) throw std::runtime_error(started.error());
   }
   // On a socket that was passed, with two loops.
   explicit Front(PassedSocket socket)
-      : workers_(2, 8), listener_("test", {"test", log_, nullptr, workers_, clock_, draining_}) {
+      : workers_(2, 8),
+        listener_({"test", log_, nullptr, workers_, clock_, draining_, false, {}, nullptr, occupancy_}) {
     auto started = listener_.take(std::move(socket), 2);
-    if (started)
-      started = listener_.start([] { return std::make_unique<FakeHandler>(nullptr, nullptr); },
-                                {100, std::chrono::seconds(60)});
+    if (started) started = listener_.start([] { return std::make_unique<FakeHandler>(nullptr, nullptr); });
     if (!started) throw std::runtime_error(started.error());
   }
   explicit Front(FakeHandler::Answering answering = {}, FakeHandler::Waiting waiting = {}, std::size_t waiting_max = 8,
@@ -165,6 +165,7 @@ class Front {
   geo::io::SystemClock clock_;
   std::atomic<bool> draining_{false};
   geo::io::Workers workers_;
+  Occupancy occupancy_{"test", 100};
   Listener listener_;
 };
 

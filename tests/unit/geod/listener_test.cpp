@@ -249,7 +249,7 @@ TEST(Listener, ClientThatTakesNothingIsClosed) {
   client.send(kLarge);
   EXPECT_EQ(front.connect().send(kNow).read().status, 200);
   geo::MonotonicTime now = geo::io::SystemClock().monotonic();
-  const auto open = [&] { return front.listener().open_count(); };
+  const auto open = [&] { return front.listener().occupancy().open.load(); };
   for (int i = 0; i < 2000 && open() > 0; ++i) {
     front.listener().sweep({now += std::chrono::seconds(61), std::chrono::hours(1), false});
     front.connect().send(kNow).read();

@@ -1,6 +1,9 @@
 // The store's files as they are written: one form for equal content, and nothing is lost on the way back.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <random>
@@ -328,6 +331,19 @@ TEST(WriteData, ReplacesFilesAndKeepsTheirModeAndLinks) {
     left.push_back(entry.path().lexically_relative(dir.path()).string());
   std::sort(left.begin(), left.end());
   EXPECT_EQ(left, (Lines{"real.toml", "store", "store/accounts.toml", "store/devices.toml", "store/topology.toml"}));
+}
+
+TEST(WriteData, WhatWasLeftByWhoeverWasKilledWhileWritingGoes) {
+  const test::TempDir dir;
+  const std::filesystem::path left = dir.write(".geo-4711-0.tmp", "half"), others = dir.write(".geo.tmp", ""),
+                              under_way = dir.write(".geo-4712-0.tmp", "half");
+  const int writer = ::open(under_way.c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(writer, LOCK_EX | LOCK_NB), 0);
+  EXPECT_TRUE(write_data({}, dir.path()));
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(others));
+  EXPECT_TRUE(std::filesystem::exists(under_way));
+  ::close(writer);
 }
 
 TEST(WriteData, WhatItMakesIsItsOwnersAlone) {

@@ -21,14 +21,28 @@ constexpr int kNamesTried = 1000;
 
 std::string system_text(int error) { return std::system_category().message(error); }
 
+constexpr std::string_view kBesideHead = ".geo-", kBesideFoot = ".tmp";
+
+// What whoever was killed while writing left there: nobody has it locked.
+void remove_left_over(const std::filesystem::path& dir) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kBesideHead) || !name.ends_with(kBesideFoot)) continue;
+    const Descriptor file(::open(entry.path().c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    if (file.open() && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+  }
+}
+
 // A new file beside the one it is to replace, removed unless it was put in place.
 class Beside {
  public:
   Beside(const std::filesystem::path& dir, mode_t mode) {
+    remove_left_over(dir);
     for (int i = 0; i < kNamesTried; ++i) {
-      path_ = dir / fmt::format(".geo-{}-{}.tmp", ::getpid(), i);
+      path_ = dir / fmt::format("{}{}-{}{}", kBesideHead, ::getpid(), i, kBesideFoot);
       file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-      if (file_.open() || errno != EEXIST) return;
+      if (file_.open() ? is_ours() : errno != EEXIST) return;
     }
   }
   Beside(const Beside&) = delete;
@@ -65,6 +79,13 @@ class Beside {
   }
 
  private:
+  // Locked before somebody took it for a left over one; where locks are not known nobody can.
+  bool is_ours() const {
+    struct stat made {};
+    if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) return errno != EWOULDBLOCK;
+    return ::fstat(file_.get(), &made) == 0 && made.st_nlink > 0;
+  }
+
   std::filesystem::path path_;
   Descriptor file_;
 };
