@@ -19,6 +19,7 @@
 #include "allocations.h"
 #include "counts.h"
 #include "exchange.h"
+#include "geo/base/cache.h"
 #include "geo/base/text.h"
 #include "geo/compose.h"
 #include "mmdb_writer.h"
@@ -338,6 +339,39 @@ void count(benchmark::State& state) {
   }
 }
 
+// Of 100,000 entries.
+using Numbers = Cache<std::uint64_t, std::uint64_t>;
+constexpr std::uint64_t kNumbers = 100'000;
+const CacheLimits kNumbersLimits{2 * kNumbers, std::chrono::hours(1), {}, {}};
+
+std::optional<Numbers::Hit> ask(Numbers& cache, std::uint64_t key, MonotonicTime now) {
+  return cache.get(key, now, Wait::never(), [key, now](Numbers::Load load) { load.finish(key, now); });
+}
+
+// Any of the first of them, so many.
+void cache_hit(benchmark::State& state) {
+  static Numbers cache(kNumbersLimits, Stale::while_refreshed);
+  static const MonotonicTime then = [] {
+    const MonotonicTime filled = world().clock.monotonic();
+    for (std::uint64_t key = 0; key < kNumbers; ++key) ask(cache, key, filled);
+    return filled;
+  }();
+  const MonotonicTime now = then + std::chrono::seconds(1);
+  std::minstd_rand dice(static_cast<unsigned>(state.thread_index()) + 1);
+  for (auto _ : state)
+    if (ask(cache, dice() % static_cast<std::uint64_t>(state.range(0)), now)->from != Numbers::Hit::From::cache)
+      throw std::runtime_error("no hit");
+}
+
+// Each is asked for once: with the call under way, the answer at once, and what has to go for it.
+void cache_miss(benchmark::State& state) {
+  Numbers cache(kNumbersLimits, Stale::while_refreshed);
+  const MonotonicTime now = world().clock.monotonic();
+  std::uint64_t key = 0;
+  for (auto _ : state)
+    if (!ask(cache, ++key, now)) throw std::runtime_error("no answer");
+}
+
 BENCHMARK(decision)->Threads(1)->Threads(2)->UseRealTime();
 BENCHMARK(decision_timed);
 BENCHMARK(locate);
@@ -349,6 +383,8 @@ BENCHMARK(sign);
 BENCHMARK(parse_request);
 BENCHMARK(access_log_line);
 BENCHMARK(count);
+BENCHMARK(cache_hit)->Arg(1000)->Arg(kNumbers)->Threads(1)->Threads(2)->UseRealTime();
+BENCHMARK(cache_miss);
 
 }  // namespace
 
