@@ -95,9 +95,9 @@ def test_it_is_not_ready_while_it_stops(stage):
         assert (answer.status, answer.json()) == (503, {"ready": False, "reasons": ["geod is stopping"]})
         # whoever comes now still sees how it is getting on
         assert (geod.fetch("/healthz", "admin").status, geod.fetch("/readyz", "admin").status) == (200, 503)
-        metrics = geod.fetch("/metrics", "admin").body.decode()
-        assert "\ngeod_ready 0\n" in metrics
-        assert '\ngeod_connections{listener="redirect",state="open"} 1\n' in metrics
+        metrics = lambda: geod.fetch("/metrics", "admin").body.decode()  # noqa: E731
+        assert "\ngeod_ready 0\n" in metrics()
+        raw_http.eventually(lambda: '\ngeod_connections{listener="redirect",state="open"} 1\n' in metrics(), "one is left")
         under_way.send(raw_http.message(target())[40:])
         assert under_way.read().status == 302
     assert geod.process.wait(15) == 0
