@@ -150,9 +150,9 @@ def test_killed_while_the_store_goes_down_it_starts_with_the_last_good_topology(
 
 
 def test_a_store_that_is_silent_does_not_hold_the_end(play, own_mongo):
-    geod = play(store={"refresh_s": 1})
+    geod = play(deadline={"request_ms": 9000, "store_ms": 9000})
     own_mongo.server.stop()
-    time.sleep(2.5)  # until geod asks for the topology
+    time.sleep(2.5)  # until geod asks for the nodes' reports
     started = time.monotonic()
     geod.stop()
     assert time.monotonic() - started < 5 and "undone" not in geod.stderr()
