@@ -4,6 +4,7 @@
 // instruction. Whoever asks sums them up.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "code.h"
 #include "exchange.h"
@@ -89,6 +91,11 @@ struct Occupancy {
   std::atomic<std::size_t> open{0};
   std::atomic<std::size_t> lingering{0};  // of those: all is said, and the client has not closed yet
   std::atomic<geo::MonotonicTime> next_warning{geo::MonotonicTime::min()};  // of limits that were hit
+
+  std::size_t under_way() const {
+    const std::size_t all = open.load();
+    return all - std::min(all, lingering.load());
+  }
 
   Occupancy(std::string of, std::size_t at_most) : listener(std::move(of)), most(at_most) {}
 };

@@ -61,18 +61,13 @@ bool is_of_one_client(int error) {
   }
 }
 
-struct Client {
-  Fd socket;
-  geo::Ip peer;
-};
-
 // None: errno says why.
-std::optional<Client> accept_next(const Fd& listening) {
+std::optional<std::pair<Fd, geo::Ip>> accept_next(const Fd& listening) {
   for (;;) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     Fd fd(::accept4(listening.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (fd) return Client{std::move(fd), peer_of(reinterpret_cast<const sockaddr*>(&peer))};
+    if (fd) return std::pair(std::move(fd), peer_of(reinterpret_cast<const sockaddr*>(&peer)));
     if (!is_of_one_client(errno)) return std::nullopt;
   }
 }
@@ -193,7 +188,7 @@ void Loop::quiesce() {
     // Clients that the kernel let in before we stopped would see a reset.
     while (auto client = accept_next(socket_)) {
       occupancy_.open.fetch_add(1);
-      inbox_.with([&](Inbox& inbox) { inbox.accepted.emplace_back(std::move(client->socket), client->peer); });
+      inbox_.with([&](Inbox& inbox) { inbox.accepted.push_back(std::move(*client)); });
     }
     // Refuses from now on; closed once the loop is gone.
     ::shutdown(socket_.get(), SHUT_RDWR);
@@ -269,7 +264,7 @@ void Loop::accept_all() {
       return;
     }
     if (auto client = accept_next(socket_)) {
-      adopt(std::move(client->socket), client->peer);
+      adopt(std::move(client->first), client->second);
       continue;
     }
     occupancy_.open.fetch_sub(1);

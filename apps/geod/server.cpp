@@ -209,8 +209,7 @@ bool Server::drain(const std::function<void()>& meanwhile) {
   const geo::MonotonicTime end = start + milliseconds(worlds_.latest()->config.http.drain_s * 900);
   const auto under_way = [this] {
     std::size_t count = 0;
-    for (const auto& each : process_.occupancies)
-      count += each->open.load() - std::min(each->lingering.load(), each->open.load());
+    for (const auto& each : process_.occupancies) count += each->under_way();
     return count;
   };
   log_.info("stopping: accepting nothing new, connections open: {}", under_way());

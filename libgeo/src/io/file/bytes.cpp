@@ -26,11 +26,12 @@ constexpr std::string_view kBesideHead = ".geo-", kBesideFoot = ".tmp";
 // What whoever was killed while writing left there: nobody has it locked.
 void remove_left_over(const std::filesystem::path& dir) {
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (std::filesystem::directory_iterator it(dir, ignored), end; it != end; it.increment(ignored)) {
+    const std::filesystem::path& path = it->path();
+    const std::string name = path.filename().string();
     if (!name.starts_with(kBesideHead) || !name.ends_with(kBesideFoot)) continue;
-    const Descriptor file(::open(entry.path().c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
-    if (file.open() && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    if (file.open() && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path.c_str());
   }
 }
 
