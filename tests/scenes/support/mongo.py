@@ -56,6 +56,9 @@ class Server:
             self.uri = self.process.stdout.readline().strip()
         assert self.uri, "there is a MongoDB server, but it does not start"
         self.port = int(self.uri.rsplit(":", 1)[1])
+        self.until_it_answers()
+
+    def until_it_answers(self):
         with pymongo.MongoClient(self.uri, serverSelectionTimeoutMS=60_000) as client:
             client.admin.command("ping")
 
@@ -71,7 +74,9 @@ class Server:
         self.process.send_signal(signal.SIGSTOP)
 
     def cont(self):
-        self.process.send_signal(signal.SIGCONT)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.until_it_answers()
 
     def restart(self):
         self.kill()
